@@ -1,0 +1,64 @@
+export { ACK, RELEASE } from "./contracts/delivery.ts";
+export { BACKLOG, RECOVERY, serviceKey } from "./contracts/service.ts";
+export { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransportError } from "./errors/bus-error.ts";
+export { ERROR_CODES } from "./errors/error-codes.ts";
+export { Poison, RetryLater, Skip } from "./errors/handler-outcomes.ts";
+export { publishError, publishOutcomesOf } from "./errors/publish-outcome.ts";
+
+export type { Clock } from "./contracts/clock.ts";
+export type { Deliver, Delivery, Settlement } from "./contracts/delivery.ts";
+export type { DeadLetterPolicy, Failure, FailureDecision, RetryPolicy } from "./contracts/failure.ts";
+export type { BatchHandler, Handler, HandlerContext, Message } from "./contracts/handler.ts";
+export type { BusHealth, ComponentHealth, HealthCheck, HealthReport, HealthStatus } from "./contracts/health.ts";
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  InstrumentSpec,
+  Instruments,
+  LabelName,
+  Labels,
+  Sample,
+} from "./contracts/instruments.ts";
+export type { GroupLag, LagQuery, LagReader, PartitionLag, UnknownPartitionLag } from "./contracts/lag.ts";
+export type { LogFields, Logger } from "./contracts/logger.ts";
+export type { HeaderList, IncomingMessage, OutgoingMessage, PublishReceipt, TopicPartition } from "./contracts/message.ts";
+export type { BusStatus, ModeEvent, Observer, RetryEvent, SettledOutcome } from "./contracts/observer.ts";
+export type {
+  ActiveSubscription,
+  Admit,
+  AnyHandler,
+  PathHooks,
+  Plugin,
+  PluginHost,
+  PluginInstance,
+  PublishFunction,
+  ServiceDirectory,
+} from "./contracts/plugin.ts";
+export type { FlowControl, Ordering, RunDelivery, Scheduler, SchedulerFactory, SubscriptionSpec } from "./contracts/scheduler.ts";
+export type { BacklogSource, BacklogVerdict, RecoverySource, ServiceKey } from "./contracts/service.ts";
+export type { SubscribeFunction, SubscribeOptions, Subscription } from "./contracts/subscribe.ts";
+export type { TopicAdmin, TopicDescription, TopicDrift, TopicSpec } from "./contracts/topic-admin.ts";
+export type { Codec, Topic } from "./contracts/topic.ts";
+export type { TransactionRunner, TransportTransaction } from "./contracts/transaction.ts";
+export type {
+  Capabilities,
+  CloseOptions,
+  CloseReport,
+  ConfiguredTransport,
+  PartitionState,
+  PauseReason,
+  Publisher,
+  StartFrom,
+  Subscriber,
+  SubscriptionRequest,
+  TopicSubscription,
+  Transport,
+  TransportEvent,
+  TransportHost,
+  TransportOrdering,
+  TransportSubscription,
+} from "./contracts/transport.ts";
+export type { BusErrorInit, ErrorDetails } from "./errors/bus-error.ts";
+export type { ErrorCode } from "./errors/error-codes.ts";
+export type { PublishOutcome } from "./errors/publish-outcome.ts";
