@@ -1,0 +1,10 @@
+export { BrokersError } from "./brokers-error.ts";
+export type { BrokersErrorCode } from "./brokers-error.ts";
+export { KAFKA_USERS } from "./kafka/kafka-users.ts";
+export type { KafkaUser } from "./kafka/kafka-users.ts";
+export type { KafkaVersion } from "./kafka/kafka-runtime.ts";
+export { FAST_FAILOVER } from "./kafka/server-properties.ts";
+export { startKafka } from "./kafka/start-kafka.ts";
+export type { KafkaCluster, StartKafkaOptions } from "./kafka/start-kafka.ts";
+export type { ProcessFaults } from "./process/node-processes.ts";
+export type { Provider } from "./provider.ts";
