@@ -1,6 +1,9 @@
 export { ACK, RELEASE } from "./contracts/delivery.ts";
 export { BACKLOG, RECOVERY, serviceKey } from "./contracts/service.ts";
 export { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransportError } from "./errors/bus-error.ts";
+export { createInstruments } from "./bus/instruments.ts";
+export { definePlugin } from "./registry/define-plugin.ts";
+export { defineTransport } from "./registry/define-transport.ts";
 export { ERROR_CODES } from "./errors/error-codes.ts";
 export { Poison, RetryLater, Skip } from "./errors/handler-outcomes.ts";
 export { publishError, publishOutcomesOf } from "./errors/publish-outcome.ts";
@@ -61,4 +64,7 @@ export type {
 } from "./contracts/transport.ts";
 export type { BusErrorInit, ErrorDetails } from "./errors/bus-error.ts";
 export type { ErrorCode } from "./errors/error-codes.ts";
+export type { PluginDefinition, PluginSpec } from "./registry/define-plugin.ts";
+export type { OptionArguments, TransportDefinition, TransportSpec } from "./registry/define-transport.ts";
+export type { OptionSchema } from "./registry/validate-options.ts";
 export type { PublishOutcome } from "./errors/publish-outcome.ts";
