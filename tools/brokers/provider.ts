@@ -1,4 +1,6 @@
 import { BrokersError } from "./brokers-error.ts";
+import type { NetworkFaults } from "./network/node-proxies.ts";
+import type { ProcessFaults } from "./process/node-processes.ts";
 
 /**
  * Where a broker comes from.
@@ -32,4 +34,27 @@ export async function firstAvailable<Runtime>(
     "UNAVAILABLE",
     `nothing here can run ${what}; provide one of: ${missing.join("; or ")}`,
   );
+}
+
+type UnavailableFaults = ProcessFaults & NetworkFaults & { logs(node: number): Promise<string> };
+
+/** Faults of brokers that somebody else runs: each rejects with `FAULTS_UNAVAILABLE` and names the variable that says so. */
+export function faultsUnavailable(variable: string): UnavailableFaults {
+  const refuse =
+    (what: string) =>
+    async (node: number): Promise<never> => {
+      throw new BrokersError(
+        "FAULTS_UNAVAILABLE",
+        `${variable} is set, so ${what} node ${node} is impossible: its process is not ours`,
+      );
+    };
+  return {
+    kill: refuse("killing"),
+    pause: refuse("pausing"),
+    resume: refuse("resuming"),
+    restart: refuse("restarting"),
+    stopNode: refuse("stopping"),
+    partitionNetwork: refuse("cutting off"),
+    logs: refuse("reading the log of"),
+  };
 }

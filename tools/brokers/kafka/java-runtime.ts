@@ -7,18 +7,12 @@ import { startGuarded } from "../process/guarded-process.ts";
 import { runProgram } from "../process/run-program.ts";
 import type { Lookup } from "../provider.ts";
 import { formatTemplate } from "./format-storage.ts";
+import { brokerArguments, storageToolArguments } from "./kafka-runtime.ts";
 import type { KafkaRuntime, KafkaVersion } from "./kafka-runtime.ts";
 
 const OLDEST_JAVA: Record<KafkaVersion, number> = { "4.1.1": 17, "3.9.1": 11 };
 const MAVEN_TIMEOUT_MS = 300_000;
 const FORMAT_TIMEOUT_MS = 60_000;
-/** Options of the virtual machine of a broker. */
-export const BROKER_JVM_OPTIONS: readonly string[] = [
-  "-Xms256m",
-  "-Xmx768m",
-  "-Dorg.slf4j.simpleLogger.showDateTime=true",
-  "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-];
 
 /** Run Kafka on this machine's Java; the jars come from Maven once and stay in the cache. */
 export async function javaRuntime(version: KafkaVersion): Promise<Lookup<KafkaRuntime>> {
@@ -46,7 +40,7 @@ function runtime(folder: string, java: string): KafkaRuntime {
     bootstrapCheckpoint: join(folder, "bootstrap.checkpoint"),
     launch: async ({ clusterFolder, configFile, logFile }) =>
       await startGuarded({
-        command: [java, ...BROKER_JVM_OPTIONS, "-cp", classPath(folder), "kafka.Kafka", configFile],
+        command: [java, ...brokerArguments(classPath(folder), configFile)],
         logFile,
         removeOnOrphan: clusterFolder,
       }),
@@ -98,17 +92,9 @@ async function fill(folder: string, version: KafkaVersion, java: string): Promis
   await formatTemplate(
     folder,
     async (args) =>
-      await runProgram(
-        [
-          java,
-          "-XX:TieredStopAtLevel=1",
-          "-cp",
-          classPath(folder),
-          "kafka.tools.StorageTool",
-          ...args,
-        ],
-        { timeoutMs: FORMAT_TIMEOUT_MS },
-      ),
+      await runProgram([java, ...storageToolArguments(classPath(folder), args)], {
+        timeoutMs: FORMAT_TIMEOUT_MS,
+      }),
   );
 }
 

@@ -1,5 +1,7 @@
 import { connect } from "node:net";
 
+import { BrokersError } from "../brokers-error.ts";
+
 const METADATA = { apiKey: 3, apiVersion: 4 };
 const PROBE_TIMEOUT_MS = 2_000;
 const CLIENT_ID = "bus-brokers";
@@ -15,17 +17,18 @@ export interface ClusterView {
 /**
  * Ask a broker for its view of the cluster (Metadata v4 with no topics), on a plain-text listener.
  *
+ * @param address - `host:port`.
  * @returns undefined when nothing listens there yet, or it does not answer within 2 s.
  * Source: the Kafka protocol guide, https://kafka.apache.org/protocol.
  */
-export async function clusterView(port: number): Promise<ClusterView | undefined> {
-  const response = await exchange(port, metadataRequest());
+export async function clusterView(address: string): Promise<ClusterView | undefined> {
+  const response = await exchange(address, metadataRequest());
   return response === undefined ? undefined : parseMetadataResponse(response);
 }
 
-async function exchange(port: number, request: Buffer): Promise<Buffer | undefined> {
+async function exchange(address: string, request: Buffer): Promise<Buffer | undefined> {
   return await new Promise((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" });
+    const socket = connect(hostAndPort(address));
     const finish = (response: Buffer | undefined): void => {
       socket.destroy();
       resolve(response);
@@ -41,6 +44,19 @@ async function exchange(port: number, request: Buffer): Promise<Buffer | undefin
         finish(received.subarray(4));
     });
   });
+}
+
+/**
+ * Split `host:port`, where an IPv6 host stands in brackets.
+ *
+ * @throws BrokersError `INVALID` when it is not that.
+ */
+export function hostAndPort(address: string): { host: string; port: number } {
+  const [, host = "", digits = ""] = /^\[?([^[\]]+)\]?:(\d+)$/.exec(address) ?? [];
+  const port = Number(digits);
+  if (host === "" || port < 1 || port > 65_535)
+    throw new BrokersError("INVALID", `an address must be host:port, got ${address}`);
+  return { host, port };
 }
 
 function metadataRequest(): Buffer {

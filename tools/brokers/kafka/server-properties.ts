@@ -18,6 +18,9 @@ export type ListenerPorts = Readonly<
   Partial<Record<ListenerName, number>> & Record<"PLAINTEXT" | "INTERNAL" | "CONTROLLER", number>
 >;
 
+/** Ports that clients are told instead of the broker's own. */
+export type AdvertisedPorts = Readonly<Partial<Record<ListenerName, number>>>;
+
 /** One broker of the plan. */
 export interface KafkaNodePlan {
   /** `node.id`, from 1. */
@@ -27,7 +30,7 @@ export interface KafkaNodePlan {
   /** Where it listens. */
   readonly ports: ListenerPorts;
   /** Where clients are told to connect, when that is a proxy. */
-  readonly advertised: Readonly<Partial<Record<ListenerName, number>>>;
+  readonly advertised: AdvertisedPorts;
 }
 
 /** What the brokers of a cluster have in common. */

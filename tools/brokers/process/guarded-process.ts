@@ -12,18 +12,18 @@ export interface GuardedCommand {
   readonly logFile: string;
   /** Removed recursively, by the guard, when this process dies without closing the child. */
   readonly removeOnOrphan: string;
-  /** Extra variables on top of this process's environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** The program is only the client of a container, which the guard has to remove as well. */
+  readonly container?: { readonly engine: string; readonly name: string };
 }
 
 /** A running child that cannot outlive this process. */
 export interface GuardedProcess {
-  /** Process id of the program itself, not of its guard. */
-  readonly pid: number;
+  /** Process id of the program itself, not of its guard; undefined for a container. */
+  readonly pid: number | undefined;
   /** Resolves with the exit status once the program has ended (128 + signal number when a signal ended it). */
   readonly exited: Promise<number>;
   /** Send a signal to the program itself; does nothing when it has ended. */
-  signal(signal: NodeJS.Signals): void;
+  signal(signal: NodeJS.Signals): Promise<void>;
 }
 
 /**
@@ -32,13 +32,20 @@ export interface GuardedProcess {
  * parent, so that the program is reaped at once and its process id cannot be taken by a stranger while the guard may still use it.
  */
 const GUARD_SCRIPT = `
-folder=$1; shift
+folder=$1; engine=$2; container=$3; shift 3
 exec 4<&0
 "$@" </dev/null 3>&- 4<&- &
 child=$!
 echo "$child" >&3
 exec 3>&-
-( read -r never <&4; trap "" TERM; kill -KILL "$child"; sleep 0.2; rm -rf "$folder" ) >/dev/null 2>&1 &
+(
+  read -r never <&4
+  trap "" TERM
+  [ -z "$container" ] || "$engine" rm -f "$container"
+  kill -KILL "$child"
+  sleep 0.2
+  rm -rf "$folder"
+) >/dev/null 2>&1 &
 watcher=$!
 exec 4<&-
 wait "$child"
@@ -58,13 +65,13 @@ const KILLED = 137;
  */
 export async function startGuarded(options: GuardedCommand): Promise<GuardedProcess> {
   const log = openSync(options.logFile, "a");
+  const { engine = "", name = "" } = options.container ?? {};
   const guard = spawn(
     "/bin/sh",
-    ["-c", GUARD_SCRIPT, "guard", options.removeOnOrphan, ...options.command],
+    ["-c", GUARD_SCRIPT, "guard", options.removeOnOrphan, engine, name, ...options.command],
     {
       stdio: ["pipe", log, log, "pipe"],
-      detached: true,
-      env: { ...process.env, ...options.env },
+      detached: true, // Ctrl-C in a terminal goes to this process alone, which then decides
     },
   );
   closeSync(log);
@@ -75,7 +82,7 @@ export async function startGuarded(options: GuardedCommand): Promise<GuardedProc
   return {
     pid,
     exited,
-    signal: (signal) => {
+    signal: async (signal) => {
       if (!ended) sendSignal(pid, signal);
     },
   };

@@ -1,4 +1,4 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { BrokersError } from "../brokers-error.ts";
@@ -38,40 +38,56 @@ export class NodeProcesses implements ProcessFaults {
   readonly #recipes: ReadonlyMap<number, NodeRecipe>;
   readonly #running = new Map<number, GuardedProcess>();
   readonly #readyTimeoutMs: number;
+  #closed = false;
 
   constructor(recipes: readonly NodeRecipe[], readyTimeoutMs: number) {
     this.#recipes = new Map(recipes.map((recipe) => [recipe.id, recipe]));
     this.#readyTimeoutMs = readyTimeoutMs;
   }
 
-  /** Start every node; resolves when all of them are ready. */
+  /**
+   * Start every node; resolves when all of them are ready.
+   *
+   * @throws BrokersError `START_FAILED` of the node that failed first, after all of them have ended.
+   */
   async startAll(): Promise<void> {
-    await Promise.all([...this.#recipes.keys()].map(async (node) => await this.#start(node)));
+    const failures: unknown[] = [];
+    await Promise.all(
+      [...this.#recipes.keys()].map(async (node) => {
+        try {
+          await this.#start(node);
+        } catch (error) {
+          failures.push(error);
+          await this.close(); // the others then end at once instead of waiting for a node that will not come
+        }
+      }),
+    );
+    if (failures.length > 0) throw failures[0];
   }
 
   async kill(node: number): Promise<void> {
     const running = this.#requireRunning(node);
-    running.signal("SIGKILL");
+    await running.signal("SIGKILL");
     await running.exited;
   }
 
   async pause(node: number): Promise<void> {
-    this.#requireRunning(node).signal("SIGSTOP");
+    await this.#requireRunning(node).signal("SIGSTOP");
   }
 
   async resume(node: number): Promise<void> {
-    this.#requireRunning(node).signal("SIGCONT");
+    await this.#requireRunning(node).signal("SIGCONT");
   }
 
   async stopNode(node: number): Promise<void> {
     const running = this.#requireRunning(node);
-    const giveUp = new AbortController();
-    running.signal("SIGCONT"); // a stopped process keeps SIGTERM pending for ever
-    running.signal("SIGTERM");
-    const late = sleep(STOP_TIMEOUT_MS, "late", { signal: giveUp.signal }).catch(() => "ended");
-    if ((await Promise.race([running.exited, late])) === "late") running.signal("SIGKILL");
+    await running.signal("SIGTERM");
+    await running.signal("SIGCONT"); // a paused process keeps SIGTERM pending until then
+    const ended = new AbortController();
+    const late = sleep(STOP_TIMEOUT_MS, "late", { signal: ended.signal }).catch(() => "ended");
+    if ((await Promise.race([running.exited, late])) === "late") await running.signal("SIGKILL");
     await running.exited;
-    giveUp.abort();
+    ended.abort();
   }
 
   async restart(node: number): Promise<void> {
@@ -85,29 +101,43 @@ export class NodeProcesses implements ProcessFaults {
     return await readFile(this.#recipe(node).logFile, "utf8");
   }
 
-  /** Process id of the broker, or undefined while it does not run. */
+  /** Process id of the broker; undefined while it does not run, and in a container. */
   pid(node: number): number | undefined {
     this.#recipe(node);
     return this.#running.get(node)?.pid;
   }
 
-  /** End every process at once, without ceremony: the data is thrown away anyway. */
+  /** The faults and what can be read, as functions of their own, for the object that users hold. */
+  faults(): ProcessFaults & Pick<NodeProcesses, "logs" | "pid"> {
+    return {
+      kill: async (node) => await this.kill(node),
+      pause: async (node) => await this.pause(node),
+      resume: async (node) => await this.resume(node),
+      restart: async (node) => await this.restart(node),
+      stopNode: async (node) => await this.stopNode(node),
+      logs: async (node) => await this.logs(node),
+      pid: (node) => this.pid(node),
+    };
+  }
+
+  /** End every process at once, without ceremony: the data is thrown away anyway. Idempotent. */
   async close(): Promise<void> {
-    const running = [...this.#running.values()];
-    for (const each of running) each.signal("SIGKILL");
-    await Promise.all(running.map(async (each) => await each.exited));
+    this.#closed = true;
+    await Promise.all([...this.#running.keys()].map(async (node) => await this.kill(node)));
   }
 
   async #start(node: number): Promise<void> {
     const recipe = this.#recipe(node);
-    await appendFile(recipe.logFile, "");
+    if (this.#closed)
+      throw new BrokersError("INVALID", `node ${node} cannot be started, its cluster is closed`);
     const started = await recipe.launch();
     this.#running.set(node, started);
     let status: number | undefined;
     void started.exited.then((code) => {
       status = code;
-      if (this.#running.get(node) === started) this.#running.delete(node);
+      this.#running.delete(node);
     });
+    if (this.#closed) await this.kill(node);
     const deadline = performance.now() + this.#readyTimeoutMs;
     while (status === undefined && performance.now() < deadline) {
       if (await recipe.isReady()) return;
@@ -119,7 +149,7 @@ export class NodeProcesses implements ProcessFaults {
         : `ended with status ${status}`;
     throw new BrokersError(
       "START_FAILED",
-      `node ${node} ${what}: ${lastLines(await this.logs(node))}`,
+      `node ${node} ${what}: ${telling(await this.logs(node))}`,
     );
   }
 
@@ -140,9 +170,14 @@ export class NodeProcesses implements ProcessFaults {
   }
 }
 
-function lastLines(log: string): string {
-  const errors = log
-    .split("\n")
-    .filter((line) => /\b(error|fatal|exception|not found|in use)\b/i.test(line));
-  return (errors.length === 0 ? log.split("\n") : errors).slice(-3).join(" | ").slice(0, 600);
+/** The lines of a log that say why the program ended. */
+function telling(log: string): string {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  const complaints = lines.filter((line) =>
+    /\berror\b|\bfatal\b|exception|not found|\bin use\b/i.test(line),
+  );
+  const chosen = complaints.length === 0 ? lines.slice(-3) : complaints.slice(0, 3);
+  return chosen.length === 0
+    ? "it wrote nothing"
+    : chosen.map((line) => line.trim().slice(0, 300)).join(" | ");
 }
