@@ -4,8 +4,9 @@ import type {
   HeaderList,
   Settlement,
   StartFrom,
-  TopicAdmin,
+  TopicDescription,
   TopicPartition,
+  TopicSpec,
   TransportHost,
 } from "@bus/core";
 import type { PartitionOffset, ResolvedKafkaOptions } from "./kafka-options.ts";
@@ -204,9 +205,19 @@ export interface OwnedDelivery extends Delivery {
 }
 
 /** Topics, offsets and a sign of life. */
-export interface DriverAdmin extends TopicAdmin, DriverOffsets {
+export interface DriverAdmin extends DriverTopics, DriverOffsets {
   /** One round trip to the cluster. @throws BusTransportError. */
   ping(): Promise<void>;
+}
+
+/** Creates and inspects topics; what a difference means is decided above. */
+export interface DriverTopics {
+  /** Create topics and wait until they can be used; one that exists already is no error and is left as it is. */
+  createTopics(specs: readonly TopicSpec[]): Promise<void>;
+  /** Those that exist; a missing topic is absent from the answer, which is no error. */
+  describeTopics(topics: readonly string[]): Promise<readonly TopicDescription[]>;
+  /** Missing ones are ignored. */
+  deleteTopics(topics: readonly string[]): Promise<void>;
 }
 
 /** Reads positions; at most one request per call and broker. */
