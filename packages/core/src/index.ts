@@ -1,13 +1,36 @@
 export { ACK, RELEASE } from "./contracts/delivery.ts";
 export { BACKLOG, RECOVERY, serviceKey } from "./contracts/service.ts";
 export { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransportError } from "./errors/bus-error.ts";
-export { createInstruments } from "./bus/instruments.ts";
+export { BUS_DEFAULTS } from "./bus/bus-options.ts";
+export { BUS_METRICS } from "./observe/bus-metrics.ts";
+export { bytesCodec, jsonCodec, textCodec } from "./topics/codecs.ts";
+export { createEventBus } from "./bus/create-event-bus.ts";
+export { createPluginRegistry } from "./registry/plugin-registry.ts";
+export { defineTopic } from "./topics/define-topic.ts";
+export { createInstruments } from "./observe/instruments.ts";
 export { definePlugin } from "./registry/define-plugin.ts";
 export { defineTransport } from "./registry/define-transport.ts";
 export { ERROR_CODES } from "./errors/error-codes.ts";
 export { Poison, RetryLater, Skip } from "./errors/handler-outcomes.ts";
 export { publishError, publishOutcomesOf } from "./errors/publish-outcome.ts";
 
+export type { BatchLimits } from "./consume/batch-scheduler.ts";
+export type { BusSettings, EventBusOptions } from "./bus/bus-options.ts";
+export type { BusWith, PluginApis } from "./bus/create-event-bus.ts";
+export type {
+  BusInspection,
+  BusLifecycle,
+  BusOperations,
+  BusPublisher,
+  BusSubscriber,
+  EventBus,
+  StreamedMessage,
+  SubscribeBatchOptions,
+} from "./bus/event-bus.ts";
+export type { ConfiguredBus, PluginRegistry, Registrable, RegistryOverrides } from "./registry/plugin-registry.ts";
+export type { HeaderInput, PublishOptions } from "./publish/encode-message.ts";
+export type { TopicOptions } from "./topics/define-topic.ts";
+export type { BusMetricName } from "./observe/bus-metrics.ts";
 export type { Clock } from "./contracts/clock.ts";
 export type { Deliver, Delivery, Settlement } from "./contracts/delivery.ts";
 export type { DeadLetterPolicy, Failure, FailureDecision, RetryPolicy } from "./contracts/failure.ts";
@@ -66,5 +89,5 @@ export type { BusErrorInit, ErrorDetails } from "./errors/bus-error.ts";
 export type { ErrorCode } from "./errors/error-codes.ts";
 export type { PluginDefinition, PluginSpec } from "./registry/define-plugin.ts";
 export type { OptionArguments, TransportDefinition, TransportSpec } from "./registry/define-transport.ts";
-export type { OptionSchema } from "./registry/validate-options.ts";
+export type { OptionSchema } from "./options/validate-options.ts";
 export type { PublishOutcome } from "./errors/publish-outcome.ts";

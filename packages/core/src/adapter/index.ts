@@ -3,10 +3,10 @@ export { InFlightGate } from "./in-flight-gate.ts";
 export { fnv1a, fnv1aPartitionOf, murmur2, partitionOf } from "./key-hash.ts";
 export { messageSizeBytes } from "./message-size.ts";
 export { OffsetTracker } from "./offset-tracker.ts";
-export { optionTable } from "./option-table.ts";
+export { optionTable } from "../options/option-table.ts";
 export { systemClock } from "./system-clock.ts";
 export { wait } from "./wait.ts";
 
 export type { BackOffPolicy } from "./back-off.ts";
 export type { GateShare, InFlightBounds } from "./in-flight-gate.ts";
-export type { OptionRule, OptionRules, OptionTable } from "./option-table.ts";
+export type { OptionRule, OptionRules, OptionTable } from "../options/option-table.ts";

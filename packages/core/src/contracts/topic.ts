@@ -14,9 +14,11 @@ export interface Topic<TValue, TInput = TValue> {
   readonly name: string;
   readonly codec: Codec<unknown>;
   /** Any Standard Schema; checks on both ways, publish and consume. */
-  readonly schema: StandardSchemaV1<TInput, TValue> | undefined;
+  readonly schema: StandardSchemaV1 | undefined;
   /** The key of a value; `undefined` when the topic has no rule (then the publish option or no key). */
   readonly key: ((value: TInput) => string | Uint8Array | null) | undefined;
   /** Whether a `null` value is a tombstone (bypasses codec and schema) rather than a value. */
   readonly tombstones: boolean;
+  /** Type carrier; never set. */
+  readonly valueType?: TValue;
 }

@@ -1,8 +1,8 @@
 import type { Plugin, PluginHost, PluginInstance } from "../contracts/plugin.ts";
 import { defineNamed } from "./define-transport.ts";
 import type { OptionArguments } from "./define-transport.ts";
-import { validateOptions } from "./validate-options.ts";
-import type { OptionSchema } from "./validate-options.ts";
+import { validateOptions } from "../options/validate-options.ts";
+import type { OptionSchema } from "../options/validate-options.ts";
 
 /** What a plugin package states about itself, once. */
 export interface PluginSpec<TInput, TOptions extends object, Api extends object> {

@@ -1,6 +1,6 @@
 import type { ConfiguredTransport, Transport, TransportHost } from "../contracts/transport.ts";
-import { validateOptions } from "./validate-options.ts";
-import type { OptionSchema } from "./validate-options.ts";
+import { validateOptions } from "../options/validate-options.ts";
+import type { OptionSchema } from "../options/validate-options.ts";
 
 /** What a transport package states about itself, once. */
 export interface TransportSpec<TInput, TOptions extends object> {

@@ -1,0 +1,112 @@
+import { AdmittingScheduler } from "../consume/admission.ts";
+import { BatchScheduler } from "../consume/batch-scheduler.ts";
+import type { BatchLimits } from "../consume/batch-scheduler.ts";
+import { createDecoder } from "../consume/decode-message.ts";
+import { FailureChain } from "../consume/failure-chain.ts";
+import type { Finish } from "../consume/failure-chain.ts";
+import { PartitionScheduler } from "../consume/partition-scheduler.ts";
+import { createBatchRun } from "../consume/run-batch.ts";
+import { createFinish, createRun } from "../consume/run-delivery.ts";
+import type { RunParts } from "../consume/run-delivery.ts";
+import { RunningHandlers } from "../consume/running-handlers.ts";
+import { UnorderedScheduler } from "../consume/unordered-scheduler.ts";
+import type { BatchHandler } from "../contracts/handler.ts";
+import type { SettledOutcome } from "../contracts/observer.ts";
+import type { AnyHandler } from "../contracts/plugin.ts";
+import type { FlowControl, RunDelivery, Scheduler, SubscriptionSpec } from "../contracts/scheduler.ts";
+import { RECOVERY } from "../contracts/service.ts";
+import type { Topic } from "../contracts/topic.ts";
+import { BusConfigError } from "../errors/bus-error.ts";
+import { BUS_METRICS } from "../observe/bus-metrics.ts";
+import type { BusCore } from "./bus-core.ts";
+
+/** One subscription, before it is wired. */
+export interface RouteRequest {
+  readonly topic: Topic<unknown, never>;
+  readonly spec: SubscriptionSpec;
+  readonly maxProcessingTimeMs: number;
+  readonly flow: FlowControl;
+}
+
+/** A wired subscription. */
+export interface WiredRoute {
+  readonly scheduler: Scheduler;
+  readonly running: RunningHandlers;
+}
+
+/** Wire a handler: admit → scheduler → decode → wrapped handler → settle, with the failure chain beside it. */
+export function buildRoute(core: BusCore, request: RouteRequest, handler: AnyHandler): WiredRoute {
+  const parts = runParts(core, request, handler);
+  const scheduler = schedulerFor(core, request, createRun(parts));
+  return { scheduler: admitting(core, request.spec, scheduler), running: parts.running };
+}
+
+/** Wire a batch handler: as `buildRoute`, with batches in place of the scheduler. */
+export function buildBatchRoute(core: BusCore, request: RouteRequest, batch: BatchParts): WiredRoute {
+  const single: AnyHandler = (message, context) => batch.handler([message], context);
+  const parts = runParts(core, request, single);
+  const { decode, running, finish } = parts;
+  const runBatch = createBatchRun({ decode, handler: batch.handler, running, finish, runOne: createRun(parts) });
+  const scheduler = new BatchScheduler(runBatch, batch.limits, core.clock);
+  return { scheduler: admitting(core, request.spec, scheduler), running };
+}
+
+/** A batch handler and when it is called. */
+export interface BatchParts {
+  readonly handler: BatchHandler<unknown>;
+  readonly limits: BatchLimits;
+}
+
+function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): RunParts {
+  const { spec, topic, maxProcessingTimeMs } = request;
+  const { clock, logger, reporter, paths, random } = core;
+  const finish = finishOf(core, spec);
+  const running = new RunningHandlers({
+    clock,
+    logger,
+    recovery: core.services.find(RECOVERY),
+    maxProcessingTimeMs,
+    onOverdue: (delivery) => reporter.overdue(delivery, spec),
+  });
+  const { retryPolicy, deadLetterPolicy } = paths;
+  // A nack gives the slot back; only without an order to keep is that better than waiting in place.
+  const nackUpToMs = spec.ordering === "none" ? core.transport.capabilities.delayedRedelivery?.maxDelayMs : undefined;
+  const failures = new FailureChain({ spec, clock, random, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
+  return { decode: createDecoder(topic), handler: paths.composeHandler(handler, spec), running, failures, finish };
+}
+
+function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpec): Finish {
+  const { topic, group } = spec;
+  const counterOf = (outcome: SettledOutcome) => instruments.counter(BUS_METRICS.consumed, { topic, group, outcome });
+  const outcomes = {
+    ack: counterOf("ack"),
+    nack: counterOf("nack"),
+    aborted: counterOf("aborted"),
+    dead_lettered: counterOf("dead_lettered"),
+    skipped: counterOf("skipped"),
+  };
+  return createFinish({ spec, hub, reporter, outcomes });
+}
+
+function schedulerFor(core: BusCore, request: RouteRequest, run: RunDelivery): Scheduler {
+  const { spec, flow } = request;
+  const provided = core.paths.scheduler(spec.ordering);
+  if (provided !== undefined) return provided(run, spec, flow);
+  switch (spec.ordering) {
+    case "partition":
+      return new PartitionScheduler(run);
+    case "none":
+      return new UnorderedScheduler(run, spec.concurrency);
+    case "key":
+      throw new BusConfigError("BUS_SERVICE_MISSING", `ordering key of topic ${spec.topic} needs a scheduler: install @bus/aggregate`, {
+        details: { path: "ordering", value: "key", install: "@bus/aggregate" },
+      });
+    default:
+      return spec.ordering satisfies never;
+  }
+}
+
+function admitting({ paths, reporter }: BusCore, spec: SubscriptionSpec, scheduler: Scheduler): Scheduler {
+  if (paths.admits.length === 0) return scheduler;
+  return new AdmittingScheduler(scheduler, { admits: paths.admits, spec, reporter });
+}

@@ -1,0 +1,41 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { Instruments } from "../contracts/instruments.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { PublishFunction } from "../contracts/plugin.ts";
+import type { Transport } from "../contracts/transport.ts";
+import { BusReporter } from "../observe/bus-reporter.ts";
+import { createInstruments } from "../observe/instruments.ts";
+import { ObserverHub } from "../observe/observer-hub.ts";
+import { measurePublish } from "../publish/publish-path.ts";
+import type { ResolvedBusOptions } from "./bus-options.ts";
+import { PathContributions, Services } from "./plugin-host.ts";
+
+/** What the parts of one bus share. */
+export interface BusCore {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly instruments: Instruments;
+  readonly hub: ObserverHub;
+  readonly reporter: BusReporter;
+  readonly services: Services;
+  readonly paths: PathContributions;
+  readonly transport: Transport;
+  /** The composed publish path; complete once every plugin is installed. */
+  readonly publish: PublishFunction;
+}
+
+/** Make the shared parts of a bus; the transport is created, not connected. */
+export function createBusCore({ clock, logger, random, transport: configured }: ResolvedBusOptions): BusCore {
+  const instruments = createInstruments();
+  const hub = new ObserverHub(logger);
+  const reporter = new BusReporter({ clock, logger, instruments, hub });
+  const emit = reporter.transportEvent.bind(reporter);
+  const transport = configured.create({ clock, logger, instruments, random, emit });
+  const paths = new PathContributions();
+  const innermost = measurePublish((messages) => transport.publish(messages), { clock, instruments, hub });
+  let composed: PublishFunction | undefined;
+  // Composed on first use, when every plugin has had its say, and never again.
+  const publish: PublishFunction = (messages) => (composed ??= paths.composePublish(innermost))(messages);
+  return { clock, logger, random, instruments, hub, reporter, services: new Services(), paths, transport, publish };
+}

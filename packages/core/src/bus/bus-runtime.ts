@@ -1,0 +1,165 @@
+import type { BatchHandler, Handler } from "../contracts/handler.ts";
+import type { BusHealth } from "../contracts/health.ts";
+import type { PublishReceipt } from "../contracts/message.ts";
+import type { BusStatus } from "../contracts/observer.ts";
+import type { PluginInstance } from "../contracts/plugin.ts";
+import type { Subscription } from "../contracts/subscribe.ts";
+import type { Topic } from "../contracts/topic.ts";
+import type { CloseReport } from "../contracts/transport.ts";
+import { BusClosedError, BusConfigError, BusError } from "../errors/bus-error.ts";
+import { encodeMessage } from "../publish/encode-message.ts";
+import type { PublishOptions } from "../publish/encode-message.ts";
+import { onlyReceipt, publishUntilAborted } from "../publish/publish-path.ts";
+import { bytesTopic } from "../topics/define-topic.ts";
+import type { BusCore } from "./bus-core.ts";
+import type { StreamedMessage } from "./event-bus.ts";
+import { HealthBoard } from "./health-checks.ts";
+import { MessageStream } from "./message-stream.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+
+/** A plugin at work, with its name. */
+export interface InstalledPlugin {
+  readonly name: string;
+  readonly instance: PluginInstance<object>;
+}
+
+/** What a bus is put together from. */
+export interface BusRuntimeParts {
+  readonly core: BusCore;
+  readonly subscriptions: Subscriptions;
+  readonly plugins: readonly InstalledPlugin[];
+  readonly drainTimeoutMs: number;
+}
+
+/** The life of a bus: created → starting → running → closing → closed; and what can be done in each of these. */
+export class BusRuntime {
+  readonly #parts: BusRuntimeParts;
+  readonly #health = new HealthBoard();
+  readonly #streams = new Set<MessageStream>();
+  #status: BusStatus = "created";
+  #publishing = true;
+  #starting: Promise<void> | undefined;
+  #startFailed = false;
+  #closing: Promise<CloseReport> | undefined;
+
+  constructor(parts: BusRuntimeParts) {
+    this.#parts = parts;
+  }
+
+  get status(): BusStatus {
+    return this.#status;
+  }
+
+  start(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(new BusClosedError("cannot start: the bus is closing or closed"));
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
+    this.#closing ??= this.#close(drainTimeoutMs ?? this.#parts.drainTimeoutMs);
+    return this.#closing;
+  }
+
+  async publish(topicOrName: Topic<unknown, never> | string, value: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+    this.#requirePublishing();
+    const topic = publishTopicOf(topicOrName);
+    const message = await encodeMessage(topic, value, options);
+    return onlyReceipt(await publishUntilAborted(() => this.#parts.core.publish([message]), options.signal));
+  }
+
+  async publishMany(topic: Topic<unknown, never>, values: readonly unknown[], options: PublishOptions = {}): Promise<readonly PublishReceipt[]> {
+    this.#requirePublishing();
+    const target = publishTopicOf(topic);
+    // Everything is encoded before anything is sent: a value that cannot be encoded must not leave half a call behind.
+    const messages = await Promise.all(values.map((value) => encodeMessage(target, value, options)));
+    if (messages.length === 0) return [];
+    return publishUntilAborted(() => this.#parts.core.publish(messages), options.signal);
+  }
+
+  subscribe(topic: Topic<unknown, never> | string, handler: Handler<never>, options: unknown): Promise<Subscription> {
+    return this.#parts.subscriptions.subscribe(topic, handler, options);
+  }
+
+  subscribeBatch(topic: Topic<unknown, never>, handler: BatchHandler<never>, options: unknown): Promise<Subscription> {
+    return this.#parts.subscriptions.subscribeBatch(topic, handler, options);
+  }
+
+  stream<TValue>(topic: Topic<TValue, never>, options: unknown): AsyncIterableIterator<StreamedMessage<TValue>> {
+    const stream = new MessageStream((handler) => this.subscribe(topic, handler, options));
+    this.#streams.add(stream);
+    // The topic's codec and schema decide the type of the values that its messages carry.
+    return stream as AsyncIterableIterator<StreamedMessage<TValue>>;
+  }
+
+  health(): Promise<BusHealth> {
+    const { core, subscriptions } = this.#parts;
+    return this.#health.check({ core, status: this.#status, consumers: subscriptions.consumers });
+  }
+
+  async #start(): Promise<void> {
+    this.#become("starting");
+    try {
+      await this.#parts.core.transport.connect();
+      for (const { instance } of this.#parts.plugins) await instance.start?.();
+      await this.#parts.subscriptions.start();
+    } catch (error) {
+      this.#startFailed = true;
+      // Nothing of a failed start stays behind; the caller gets the reason, not what closing may add to it.
+      await this.close(0).catch((closeError: unknown) => this.#parts.core.reporter.defect("closing after a failed start failed", closeError));
+      throw error;
+    }
+    if (this.#closing === undefined) this.#become("running");
+  }
+
+  async #close(drainTimeoutMs: number): Promise<CloseReport> {
+    const failures: unknown[] = [];
+    const attempt = async <TResult>(what: () => Promise<TResult> | TResult): Promise<TResult | undefined> => {
+      try {
+        return await what();
+      } catch (error) {
+        failures.push(error);
+        return undefined;
+      }
+    };
+    // A start under way must settle first (its failure belongs to its caller), unless it closes after its own failure.
+    if (!this.#startFailed) await this.#starting?.catch(() => undefined);
+    this.#become("closing");
+    for (const stream of this.#streams) stream.finish();
+    const report = await attempt(() => this.#parts.subscriptions.close({ drainTimeoutMs }));
+    for (const { instance } of this.#parts.plugins.toReversed()) await attempt(() => instance.close?.());
+    this.#publishing = false;
+    await attempt(() => this.#parts.core.transport.close({ drainTimeoutMs }));
+    this.#become("closed");
+    if (failures.length > 0) throw closeFailed(failures);
+    return report ?? { abandonedDeliveries: 0 };
+  }
+
+  #become(status: BusStatus): void {
+    this.#status = status;
+    this.#parts.core.hub.notify("statusChanged", status);
+  }
+
+  #requirePublishing(): void {
+    if (!this.#publishing) throw new BusClosedError("cannot publish: the bus is closed");
+    if (this.#status !== "created") return;
+    throw new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", { details: { path: "status", value: this.#status } });
+  }
+}
+
+function publishTopicOf(topic: Topic<unknown, never> | string): Topic<unknown, unknown> {
+  const resolved = typeof topic === "string" ? bytesTopic(topic) : topic;
+  if (resolved?.kind !== "topic") {
+    throw new BusConfigError("BUS_CONFIG", `topic must be a name or come from defineTopic, got ${typeof topic}`, {
+      details: { path: "topic", value: topic },
+    });
+  }
+  // The public signature ties the value to the topic; from here on values are checked by codec and schema.
+  return resolved as Topic<unknown, unknown>;
+}
+
+function closeFailed(failures: readonly unknown[]): BusError {
+  const [first] = failures;
+  if (BusError.is(first)) return first;
+  return new BusError("BUS_PLUGIN", `${failures.length} parts of the bus failed while closing`, { cause: first, details: { failures } });
+}

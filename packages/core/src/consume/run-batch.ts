@@ -1,0 +1,48 @@
+import type { Delivery } from "../contracts/delivery.ts";
+import type { BatchHandler, Message } from "../contracts/handler.ts";
+import type { RunDelivery } from "../contracts/scheduler.ts";
+import type { RunBatch } from "./batch-scheduler.ts";
+import type { DecodeMessage } from "./decode-message.ts";
+import type { Finish } from "./failure-chain.ts";
+import type { RunningHandlers } from "./running-handlers.ts";
+
+/** What the batch runs of one subscription are made of. */
+export interface BatchRunParts {
+  readonly decode: DecodeMessage;
+  readonly handler: BatchHandler<unknown>;
+  readonly running: RunningHandlers;
+  readonly finish: Finish;
+  /** Runs one delivery with a batch of one, the failure chain included. */
+  readonly runOne: RunDelivery;
+}
+
+/**
+ * Make the step that runs a batch. When the handler (or decoding) fails, the messages are run again one by one, in
+ * order, each with the failure chain of its own: one bad message neither takes the batch with it nor is skipped.
+ */
+export function createBatchRun({ decode, handler, running, finish, runOne }: BatchRunParts): RunBatch {
+  return async function runBatch(deliveries) {
+    const [first, ...rest] = deliveries;
+    if (first === undefined) return;
+    if (rest.length > 0 && !first.draining.aborted && (await succeeded(deliveries, first))) {
+      for (const delivery of deliveries) finish(delivery, "ack");
+      return;
+    }
+    for (const delivery of deliveries) await runOne(delivery);
+  };
+
+  async function succeeded(deliveries: readonly Delivery[], first: Delivery): Promise<boolean> {
+    const run = running.begin(first, first.attempt);
+    try {
+      const messages: Message<unknown>[] = [];
+      for (const delivery of deliveries) messages.push(await decode(delivery));
+      await handler(messages, run);
+      return true;
+    } catch {
+      // Not swallowed: every message runs again below, where its own failure is classified and reported.
+      return false;
+    } finally {
+      running.end(run);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { Counter, Histogram, Instruments } from "../contracts/instruments.ts";
+import type { OutgoingMessage, PublishReceipt } from "../contracts/message.ts";
+import type { PublishFunction } from "../contracts/plugin.ts";
+import { BusConfigError, BusError, BusTransportError } from "../errors/bus-error.ts";
+import { publishOutcomesOf } from "../errors/publish-outcome.ts";
+import { BUS_METRICS } from "../observe/bus-metrics.ts";
+import type { ObserverHub } from "../observe/observer-hub.ts";
+
+/** What the publish path writes to. */
+export interface PublishPathParts {
+  readonly clock: Clock;
+  readonly instruments: Instruments;
+  readonly hub: ObserverHub;
+}
+
+interface TopicCounters {
+  readonly stored: Counter;
+  readonly failed: Counter;
+  readonly seconds: Histogram;
+}
+
+/**
+ * The innermost step of every publish: hand over to the transport, then count, time and tell observers.
+ * Wrappers of plugins go around it.
+ */
+export function measurePublish(publish: PublishFunction, { clock, instruments, hub }: PublishPathParts): PublishFunction {
+  const counters = new Map<string, TopicCounters>();
+
+  function countersOf(topic: string): TopicCounters {
+    const known = counters.get(topic);
+    if (known !== undefined) return known;
+    const made = {
+      stored: instruments.counter(BUS_METRICS.published, { topic, outcome: "stored" }),
+      failed: instruments.counter(BUS_METRICS.published, { topic, outcome: "failed" }),
+      seconds: instruments.histogram(BUS_METRICS.publishSeconds, { topic }),
+    };
+    counters.set(topic, made);
+    return made;
+  }
+
+  function countStored(messages: readonly OutgoingMessage[], receipts: readonly PublishReceipt[], startedMs: number): void {
+    const seconds = (clock.monotonicMs() - startedMs) / 1000;
+    for (const { topic } of messages) {
+      const { stored, seconds: histogram } = countersOf(topic);
+      stored.add(1);
+      histogram.record(seconds);
+    }
+    const topic = messages[0]?.topic;
+    if (topic !== undefined && hub.wants("published")) hub.notify("published", topic, receipts);
+  }
+
+  function countFailed(messages: readonly OutgoingMessage[], error: unknown): void {
+    const outcomes = publishOutcomesOf(error);
+    messages.forEach(({ topic }, index) => {
+      const { stored, failed } = countersOf(topic);
+      if (outcomes?.[index]?.kind === "stored") stored.add(1);
+      else failed.add(1);
+    });
+    const topic = messages[0]?.topic;
+    if (topic !== undefined) hub.notify("publishFailed", topic, error);
+  }
+
+  return async function measured(messages) {
+    const startedMs = clock.monotonicMs();
+    try {
+      const receipts = await publish(messages);
+      countStored(messages, receipts, startedMs);
+      return receipts;
+    } catch (error) {
+      countFailed(messages, error);
+      throw error;
+    }
+  };
+}
+
+/**
+ * Wait for a publish, but give up when the caller's signal aborts.
+ *
+ * @throws BusConfigError `BUS_ABORTED` when the signal had aborted before hand-over: nothing was sent.
+ * @throws BusTransportError `BUS_OUTCOME_UNKNOWN` when it aborts later: the messages may still be stored.
+ */
+export async function publishUntilAborted(
+  publish: () => Promise<readonly PublishReceipt[]>,
+  signal: AbortSignal | undefined,
+): Promise<readonly PublishReceipt[]> {
+  if (signal === undefined) return publish();
+  if (signal.aborted) throw new BusConfigError("BUS_ABORTED", "publish was aborted before it began", { cause: signal.reason });
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new BusTransportError("BUS_OUTCOME_UNKNOWN", "publish was aborted after hand-over", { cause: signal.reason }));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([publish(), aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The first receipt of a one-message publish. */
+export function onlyReceipt(receipts: readonly PublishReceipt[]): PublishReceipt {
+  const [receipt] = receipts;
+  if (receipt !== undefined) return receipt;
+  throw new BusError("BUS_TRANSPORT", "the transport returned no receipt");
+}
