@@ -183,17 +183,36 @@ describe("wake-ups", () => {
     expect(Math.min(...taken)).toBeGreaterThanOrEqual(15);
   });
 
-  test("a large message waits for its bytes and is not overtaken for ever by small ones", () => {
+  test("shares that are woken together and find room for one of them get it in turn", () => {
+    const gate = new InFlightGate({ maxMessages: 12, maxBytes: 1000 });
+    const stuck = [countedShare(gate), countedShare(gate)];
+    const woken: number[] = [];
+    const shares = [0, 1, 2].map((index) => gate.share(() => woken.push(index)));
+    expect(stuck.map((share) => fill(share))).toEqual([4, 4]);
+    const turns = shares.map(() => 0);
+    woken.push(0, 1, 2);
+    shares[0]?.tryTake(1);
+    shares[0]?.tryTake(1);
+    for (let round = 0; round < 31; round += 1) {
+      for (const index of woken.splice(0)) {
+        const share = shares[index];
+        if (share !== undefined && fill(share) > 0) turns[index] = (turns[index] ?? 0) + 1;
+      }
+      for (const share of shares.slice(round === 0 ? 1 : 0)) giveTimes(share, share.messages);
+    }
+    expect(Math.min(...turns)).toBeGreaterThanOrEqual(10);
+  });
+
+  test("a large message waits for its bytes and is not overtaken by a small one behind it", () => {
     const gate = new InFlightGate({ maxMessages: 1000, maxBytes: 100 });
-    const [small, other, large] = [countedShare(gate), countedShare(gate), countedShare(gate)];
-    expect([fill(small, 10), fill(other, 10)]).toEqual([5, 5]);
-    expect(large.tryTake(45)).toBe(false);
-    giveTimes(small, 2, 10);
-    giveTimes(other, 2, 10);
-    expect(large.wakes()).toBe(0);
-    small.give(10);
-    expect(large.wakes()).toBe(1);
-    expect(large.tryTake(45)).toBe(true);
+    const [first, second] = [countedShare(gate), countedShare(gate)];
+    const [large, small] = [countedShare(gate), countedShare(gate)];
+    expect([fill(first, 10), fill(second, 10), large.tryTake(20)]).toEqual([4, 4, true]);
+    expect([large.tryTake(20), small.tryTake(10)]).toEqual([false, false]);
+    giveTimes(first, 1, 10);
+    expect([large.wakes(), small.wakes()]).toEqual([0, 0]);
+    giveTimes(first, 1, 10);
+    expect([large.wakes(), large.tryTake(20), small.wakes()]).toEqual([1, true, 1]);
   });
 
   test("a waiting message of more than half of maxBytes does not hold up a small one behind it", () => {
@@ -226,6 +245,59 @@ describe("wake-ups", () => {
     next.give(1);
     expect(next.wakes()).toBe(1);
   });
+});
+
+test("a share that gives in its wake-up wakes one that was passed by before", () => {
+  const gate = new InFlightGate({ maxMessages: 100, maxBytes: 90 });
+  const [first, second, huge] = [countedShare(gate), countedShare(gate), countedShare(gate)];
+  const giving: GateShare = gate.share(() => giving.give(10));
+  expect([first.tryTake(36), second.tryTake(36), giving.tryTake(10)]).toEqual([true, true, true]);
+  expect([huge.tryTake(46), giving.tryTake(9)]).toEqual([false, false]);
+  first.give(36);
+  expect(huge.wakes()).toBe(1);
+});
+
+describe("a share that tries again before it is woken", () => {
+  test("is woken once for all its refusals, also when one of the tries succeeds", () => {
+    const gate = new InFlightGate({ maxMessages: 10, maxBytes: 1000 });
+    const [busy, waiting] = [countedShare(gate), countedShare(gate)];
+    for (let i = 0; i < 6; i += 1) busy.tryTake(1);
+    expect(fill(waiting)).toBe(4);
+    giveTimes(busy, 3);
+    for (let i = 0; i < 3; i += 1) busy.tryTake(1);
+    expect([waiting.wakes(), waiting.tryTake(1)]).toEqual([1, false]);
+    busy.give(1);
+    expect([waiting.tryTake(1), waiting.tryTake(1)]).toEqual([true, false]);
+    giveTimes(busy, 5);
+    expect(waiting.wakes()).toBe(2);
+  });
+
+  test("waits for its own part of the bounds once that is what refuses it", () => {
+    const gate = new InFlightGate({ maxMessages: 10, maxBytes: 1000 });
+    const [other, eager] = [countedShare(gate), countedShare(gate)];
+    expect([fill(other), fill(eager)]).toEqual([7, 3]);
+    for (let i = 0; i < 2; i += 1) {
+      giveTimes(other, 2);
+      eager.tryTake(1);
+      eager.tryTake(1);
+    }
+    expect(eager.tryTake(1)).toBe(false);
+    giveTimes(other, 3);
+    expect(eager).toMatchObject({ messages: 7 });
+    expect(eager.wakes()).toBe(0);
+    giveTimes(eager, 4);
+    expect(eager.wakes()).toBe(1);
+  });
+});
+
+test("opening a share wakes one that waits for no more than what is free by then", () => {
+  const gate = new InFlightGate({ maxMessages: 12, maxBytes: 1000 });
+  const [busy, waiting] = [countedShare(gate), countedShare(gate)];
+  expect([fill(busy), fill(waiting)]).toEqual([8, 4]);
+  giveTimes(busy, 3);
+  expect(waiting.wakes()).toBe(0);
+  countedShare(gate);
+  expect(waiting.wakes()).toBe(1);
 });
 
 describe("closing a share", () => {

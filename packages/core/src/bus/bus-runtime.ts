@@ -72,7 +72,7 @@ export class BusRuntime {
     this.#requirePublishing();
     const target = publishTopicOf(topic);
     // Everything is encoded before anything is sent: a value that cannot be encoded must not leave half a call behind.
-    const messages = await Promise.all(values.map((value) => encodeMessage(target, value, options)));
+    const messages = await Promise.all(values.map(async (value) => encodeMessage(target, value, options)));
     if (messages.length === 0) return [];
     return publishUntilAborted(() => this.#parts.core.publish(messages), options.signal);
   }

@@ -105,7 +105,7 @@ function checkInteger(value: number, topic: string, what: string): number {
 }
 
 function invalid(topic: string, rule: string, value: unknown): BusConfigError {
-  return new BusConfigError("BUS_INVALID_MESSAGE", `${rule}, got ${typeof value === "object" ? "an object" : String(value)} (topic ${topic})`, {
+  return new BusConfigError("BUS_INVALID_MESSAGE", `${rule}, got ${typeof value} (topic ${topic})`, {
     details: { topic, value },
   });
 }

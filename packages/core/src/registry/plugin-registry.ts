@@ -101,8 +101,8 @@ function configurePlugins(
 
 /** Options of a file (nothing after the colon means none) with those of code on top. */
 function merge(fromFile: unknown, fromCode: object | undefined): unknown {
-  if (fromCode === undefined) return fromFile ?? {};
-  return isRecord(fromFile ?? {}) ? { ...(fromFile ?? {}), ...fromCode } : fromFile;
+  const options = fromFile ?? {};
+  return isRecord(options) && fromCode !== undefined ? { ...options, ...fromCode } : options;
 }
 
 function byName<TDefinition extends { readonly name: string }>(definitions: readonly TDefinition[]): ReadonlyMap<string, TDefinition> {

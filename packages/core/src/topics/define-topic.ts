@@ -39,8 +39,7 @@ export function defineTopic<TValue>(
   return Object.freeze({
     kind: "topic",
     name,
-    // A codec of TValue is only ever given values of this topic; `unknown` spares every later step a type parameter.
-    codec: (options.codec ?? jsonCodec<TValue>()) as Codec<unknown>,
+    codec: options.codec ?? jsonCodec<TValue>(),
     schema: options.schema,
     key: options.key,
     tombstones: options.tombstones ?? false,
@@ -50,8 +49,7 @@ export function defineTopic<TValue>(
 /** A topic named by a string carries bytes, tombstones included. */
 export function bytesTopic(name: string): Topic<Uint8Array | null> {
   checkTopicName(name);
-  const codec = bytesCodec() as Codec<unknown>; // its own type check rejects everything else
-  return Object.freeze({ kind: "topic", name, codec, schema: undefined, key: undefined, tombstones: true });
+  return Object.freeze({ kind: "topic", name, codec: bytesCodec(), schema: undefined, key: undefined, tombstones: true });
 }
 
 function checkTopicName(name: string): void {
