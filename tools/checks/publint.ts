@@ -1,0 +1,22 @@
+import { readFile } from "node:fs/promises";
+
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+
+import { packedPackages } from "./packed.ts";
+import { reportProblems } from "./report-problems.ts";
+
+const packages = await packedPackages();
+const problems: string[] = [];
+for (const { manifest, folder, tarball } of packages) {
+  const bytes = await readFile(tarball);
+  const { messages, pkg } = await publint({
+    pkgDir: folder,
+    strict: true,
+    pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
+  });
+  for (const message of messages) {
+    problems.push(`${manifest.name}: ${formatMessage(message, pkg, { color: false }) ?? message.code}`);
+  }
+}
+reportProblems(problems, `publint: ${packages.length} packages are clean`);
