@@ -1,0 +1,265 @@
+import { describe, expect, it, vi } from "vitest";
+import { manualClock } from "@bus/testkit";
+import type { ManualClock } from "@bus/testkit";
+import type { DeadLetterPolicy, RetryPolicy } from "../contracts/failure.ts";
+import type { AnyHandler } from "../contracts/plugin.ts";
+import { Skip } from "../errors/handler-outcomes.ts";
+import { BusReporter } from "../observe/bus-reporter.ts";
+import { createInstruments } from "../observe/instruments.ts";
+import { ObserverHub } from "../observe/observer-hub.ts";
+import { defineTopic } from "../topics/define-topic.ts";
+import { fakeDelivery, fakeOwnership, settled } from "../../test/fake-delivery.ts";
+import { createDecoder } from "./decode-message.ts";
+import { FailureChain } from "./failure-chain.ts";
+import { createFinish, createRun } from "./run-delivery.ts";
+import { RunningHandlers } from "./running-handlers.ts";
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const spec = { topic: "orders", group: "g", ordering: "partition", concurrency: 1, plugins: {} } as const;
+
+interface Setup {
+  readonly clock?: ManualClock;
+  readonly retryPolicy?: RetryPolicy;
+  readonly deadLetterPolicy?: DeadLetterPolicy;
+  readonly nackUpToMs?: number;
+  readonly maxProcessingTimeMs?: number;
+}
+
+function runOf(handler: AnyHandler, setup: Setup = {}) {
+  const clock = setup.clock ?? manualClock();
+  const instruments = createInstruments();
+  const hub = new ObserverHub(silent);
+  const reporter = new BusReporter({ clock, logger: silent, instruments, hub });
+  const counter = { add: () => undefined };
+  const outcomes = { ack: counter, nack: counter, aborted: counter, dead_lettered: counter, skipped: counter };
+  const finish = createFinish({ spec, hub, reporter, outcomes });
+  const overdue = vi.fn();
+  const running = new RunningHandlers({
+    clock,
+    logger: silent,
+    recovery: undefined,
+    maxProcessingTimeMs: setup.maxProcessingTimeMs ?? 300_000,
+    onOverdue: overdue,
+  });
+  const { retryPolicy, deadLetterPolicy, nackUpToMs } = setup;
+  const failures = new FailureChain({ spec, clock, random: () => 0, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
+  const run = createRun({ decode: createDecoder(defineTopic("orders")), handler, running, failures, finish });
+  return { run, running, reporter, hub, overdue, clock };
+}
+
+const retryAfter =
+  (afterMs: number): RetryPolicy =>
+  () => ({ kind: "retry", afterMs, errorClass: "RETRYABLE" });
+
+describe("a delivery ends in exactly one settlement", () => {
+  const endings: readonly (readonly [string, AnyHandler])[] = [
+    ["returns", () => undefined],
+    ["resolves", () => Promise.resolve()],
+    ["returns something else", (() => 5) as AnyHandler],
+  ];
+  for (const [name, handler] of endings) {
+    it(`acknowledged when the handler ${name}`, async () => {
+      const delivery = fakeDelivery();
+      await runOf(handler).run(delivery);
+      expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+    });
+  }
+
+  const failures: readonly (readonly [string, AnyHandler])[] = [
+    ["throws", () => { throw new Error("no"); }],
+    ["rejects", () => Promise.reject(new Error("no"))],
+    ["throws a string", () => { throw "no"; }],
+    ["throws undefined", () => { throw undefined; }],
+    ["throws a frozen object", () => { throw Object.freeze({}); }],
+    ["throws an object whose message getter throws", () => { throw { get message() { throw new Error("trap"); } }; }],
+  ];
+  for (const [name, failing] of failures) {
+    it(`retried in place for ever, then acknowledged, when the handler ${name} twice`, async () => {
+      const clock = manualClock();
+      const attempts: number[] = [];
+      const handler: AnyHandler = (message, context) => {
+        attempts.push(context.attempt);
+        return attempts.length <= 2 ? failing(message, context) : undefined;
+      };
+      const delivery = fakeDelivery();
+      const done = runOf(handler, { clock }).run(delivery);
+      await clock.advanceAsync(99);
+      expect(attempts).toEqual([1]);
+      await clock.advanceAsync(1);
+      expect(attempts).toEqual([1, 2]);
+      await clock.advanceAsync(200);
+      await done;
+      expect(attempts).toEqual([1, 2, 3]);
+      expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+    });
+  }
+
+  it("held and retried when the value cannot be decoded, without calling the handler", async () => {
+    const clock = manualClock();
+    const handler = vi.fn();
+    const { run, reporter } = runOf(handler, { clock });
+    const delivery = fakeDelivery({ value: "{broken" });
+    void run(delivery);
+    await clock.advanceAsync(10_000);
+    expect(handler).not.toHaveBeenCalled();
+    expect(delivery.settlements).toEqual([]);
+    expect(reporter.failingDeliveries[0]?.lastError).toMatchObject({ code: "BUS_DECODE" });
+  });
+});
+
+describe("an aborted delivery is not a failure", () => {
+  it("is released without a run when ownership ends before it starts", async () => {
+    const ownership = fakeOwnership();
+    ownership.draining.abort();
+    const handler = vi.fn();
+    const delivery = fakeDelivery({ ownership });
+    await runOf(handler).run(delivery);
+    expect(handler).not.toHaveBeenCalled();
+    expect(delivery.settlements).toEqual([{ kind: "release" }]);
+  });
+
+  it("is released when the handler fails while ownership ends: no retry, no dead letter, no failure counted", async () => {
+    const ownership = fakeOwnership();
+    const deadLetterPolicy = vi.fn();
+    const { run, reporter } = runOf(
+      () => {
+        ownership.draining.abort();
+        throw new Error("torn");
+      },
+      { retryPolicy: () => ({ kind: "deadLetter", errorClass: "POISON" }), deadLetterPolicy },
+    );
+    const delivery = fakeDelivery({ ownership });
+    await run(delivery);
+    expect(deadLetterPolicy).not.toHaveBeenCalled();
+    expect(delivery.settlements).toEqual([{ kind: "release" }]);
+    expect(reporter.failingDeliveries).toEqual([]);
+  });
+
+  it("is released at once when ownership ends during the wait before a retry", async () => {
+    const clock = manualClock();
+    const ownership = fakeOwnership();
+    const { run } = runOf(() => Promise.reject(new Error("no")), { clock, retryPolicy: retryAfter(60_000) });
+    const delivery = fakeDelivery({ ownership });
+    const done = run(delivery);
+    await settled();
+    ownership.draining.abort();
+    await done;
+    expect(delivery.settlements).toEqual([{ kind: "release" }]);
+    expect(clock.pending).toBe(1); // the sweep of running handlers; the retry's timer is gone
+  });
+
+  it("is acknowledged when the handler succeeds although ownership is ending", async () => {
+    const ownership = fakeOwnership();
+    const delivery = fakeDelivery({ ownership });
+    await runOf(() => ownership.draining.abort()).run(delivery);
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+});
+
+describe("the failure chain", () => {
+  it("acknowledges what a handler skips and does not run it again", async () => {
+    const handler = vi.fn(() => {
+      throw new Skip("nothing to do");
+    });
+    const delivery = fakeDelivery();
+    await runOf(handler).run(delivery);
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+
+  it("acknowledges a dead letter only after it is stored, and keeps trying while it is not", async () => {
+    const clock = manualClock();
+    let down = true;
+    const deadLetterPolicy = vi.fn(() => (down ? Promise.reject(new Error("down")) : Promise.resolve()));
+    const { run, reporter } = runOf(() => Promise.reject(new Error("no")), {
+      clock,
+      retryPolicy: () => ({ kind: "deadLetter", errorClass: "POISON" }),
+      deadLetterPolicy,
+    });
+    const delivery = fakeDelivery();
+    const done = run(delivery);
+    await clock.advanceAsync(60_000);
+    expect(delivery.settlements).toEqual([]);
+    expect(reporter.failingDeliveries[0]?.deadLetterFailing).toBe(true);
+    down = false;
+    await clock.advanceAsync(60_000);
+    await done;
+    expect(deadLetterPolicy.mock.calls.length).toBeGreaterThan(3);
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+
+  it("retries for ever when the retry policy itself throws", async () => {
+    const clock = manualClock();
+    let failing = true;
+    const { run } = runOf(() => (failing ? Promise.reject(new Error("no")) : undefined), {
+      clock,
+      retryPolicy: () => {
+        throw new Error("bad policy");
+      },
+    });
+    const delivery = fakeDelivery();
+    const done = run(delivery);
+    await clock.advanceAsync(1_000);
+    expect(delivery.settlements).toEqual([]);
+    failing = false;
+    await clock.advanceAsync(60_000);
+    await done;
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+
+  it("gives the slot back with a nack where no order is kept and the transport can carry the delay", async () => {
+    const { run } = runOf(() => Promise.reject(new Error("no")), { retryPolicy: retryAfter(500), nackUpToMs: 60_000 });
+    const delivery = fakeDelivery();
+    await run(delivery);
+    expect(delivery.settlements).toEqual([{ kind: "nack", redeliverAfterMs: 500 }]);
+  });
+});
+
+describe("the processing deadline", () => {
+  it("aborts the handler's signal not before the deadline and within an eighth after the next sweep", async () => {
+    const clock = manualClock();
+    let abortedAtMs: number | undefined;
+    const { run, overdue } = runOf(
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            abortedAtMs = clock.now();
+            reject(signal.reason);
+          });
+        }),
+      { clock, maxProcessingTimeMs: 800, retryPolicy: retryAfter(1_000_000) },
+    );
+    void run(fakeDelivery());
+    await clock.advanceAsync(1_100);
+    expect(overdue).toHaveBeenCalledTimes(1);
+    expect(abortedAtMs).toBeGreaterThanOrEqual(800);
+    expect(abortedAtMs).toBeLessThanOrEqual(1_000);
+  });
+
+  it("blames the deadline for whatever the handler throws after it", async () => {
+    const clock = manualClock();
+    const { run, reporter } = runOf(
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(new Error("torn")));
+        }),
+      { clock, maxProcessingTimeMs: 800, retryPolicy: retryAfter(1_000_000) },
+    );
+    void run(fakeDelivery());
+    await clock.advanceAsync(2_000);
+    expect(reporter.failingDeliveries[0]?.lastError).toMatchObject({ code: "BUS_HANDLER_TIMEOUT" });
+  });
+
+  it("holds the slot of a handler that never ends, so that no second run of the key can overlap", async () => {
+    const clock = manualClock();
+    const { run, running, overdue } = runOf(() => new Promise(() => undefined), { clock, maxProcessingTimeMs: 800 });
+    const delivery = fakeDelivery();
+    void run(delivery);
+    await clock.advanceAsync(10_000);
+    expect(overdue).toHaveBeenCalledTimes(1);
+    expect(delivery.settlements).toEqual([]);
+    expect(running.size).toBe(1);
+    running.close();
+    expect(clock.pending).toBe(0);
+  });
+});
