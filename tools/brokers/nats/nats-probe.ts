@@ -1,5 +1,9 @@
 import { get } from "node:http";
+import { connect } from "node:net";
 
+import { BrokersError } from "../brokers-error.ts";
+
+const DEFAULT_PORT = "4222";
 const PROBE_TIMEOUT_MS = 2_000;
 
 /**
@@ -22,6 +26,33 @@ export function parsePeers(text: string): number {
   const parsed = JSON.parse(text) as { meta_cluster?: { leader?: string; cluster_size?: number } };
   const { leader = "", cluster_size: size = 0 } = parsed.meta_cluster ?? {};
   return leader === "" ? 0 : size;
+}
+
+/**
+ * True when a NATS server greets at this address; it speaks first, `INFO {…}`.
+ *
+ * @throws BrokersError `INVALID` when it is no address.
+ */
+export async function greets(server: string): Promise<boolean> {
+  const { hostname, port } = parseUrl(server);
+  return await new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port === "" ? DEFAULT_PORT : port) });
+    const finish = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(PROBE_TIMEOUT_MS, () => finish(false));
+    socket.once("error", () => finish(false));
+    socket.once("close", () => finish(false));
+    socket.once("data", (chunk: Buffer) => finish(chunk.toString().startsWith("INFO ")));
+  });
+}
+
+function parseUrl(server: string): URL {
+  const url = URL.parse(server.includes("://") ? server : `nats://${server}`);
+  if (url === null || url.hostname === "")
+    throw new BrokersError("INVALID", `an address must be nats://host:port, got ${server}`);
+  return url;
 }
 
 async function fetchText(url: string): Promise<string | undefined> {

@@ -1,0 +1,9 @@
+import { expect, test } from "vitest";
+
+import { parsePeers } from "./nats-probe.ts";
+
+test("the size of the group counts only once it has a leader", () => {
+  expect(parsePeers('{"meta_cluster":{"name":"bus","leader":"node-2","cluster_size":3}}')).toBe(3);
+  expect(parsePeers('{"meta_cluster":{"name":"bus","cluster_size":3}}')).toBe(0);
+  expect(parsePeers('{"streams":0}')).toBe(0);
+});
