@@ -24,6 +24,7 @@ export class HandlerRun implements HandlerContext {
   readonly attempt: number;
   readonly #surroundings: HandlerSurroundings;
   #controller: AbortController | undefined;
+  #forwardAbort: (() => void) | undefined;
   #timedOut: BusHandlerError | undefined;
   startedAtSweep = 0;
   previous: HandlerRun | undefined;
@@ -37,13 +38,7 @@ export class HandlerRun implements HandlerContext {
 
   get signal(): AbortSignal {
     // Made on first use: most handlers never look at it, and a controller costs more than the rest of the run.
-    if (this.#controller === undefined) {
-      const controller = new AbortController();
-      this.#controller = controller;
-      if (this.#timedOut !== undefined) controller.abort(this.#timedOut);
-      else if (this.delivery.signal.aborted) controller.abort(this.delivery.signal.reason);
-      else this.delivery.signal.addEventListener("abort", this.#forwardAbort, { once: true });
-    }
+    this.#controller ??= this.#createController();
     return this.#controller.signal;
   }
 
@@ -73,10 +68,20 @@ export class HandlerRun implements HandlerContext {
 
   /** Forget the delivery's signal. */
   dispose(): void {
-    if (this.#controller !== undefined) this.delivery.signal.removeEventListener("abort", this.#forwardAbort);
+    if (this.#forwardAbort !== undefined) this.delivery.signal.removeEventListener("abort", this.#forwardAbort);
   }
 
-  readonly #forwardAbort = (): void => this.#controller?.abort(this.delivery.signal.reason);
+  #createController(): AbortController {
+    const controller = new AbortController();
+    const { signal } = this.delivery;
+    if (this.#timedOut !== undefined) controller.abort(this.#timedOut);
+    else if (signal.aborted) controller.abort(signal.reason);
+    else {
+      this.#forwardAbort = () => controller.abort(signal.reason);
+      signal.addEventListener("abort", this.#forwardAbort, { once: true });
+    }
+    return controller;
+  }
 }
 
 /**
