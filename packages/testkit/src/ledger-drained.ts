@@ -4,7 +4,7 @@ import type { Finding } from "./ledger-finding.ts";
 
 /** Whose lag says whether everything is committed. */
 export interface DrainedQuery {
-  readonly reader: LagReader;
+  readonly reader: Pick<LagReader, "read">;
   readonly group: string;
 }
 

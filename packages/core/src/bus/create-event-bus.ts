@@ -11,6 +11,7 @@ import type { EventBus } from "./event-bus.ts";
 import { inspectBus } from "./inspect-bus.ts";
 import { installPlugins } from "./install-plugins.ts";
 import { exportPartitionGauges } from "./partition-gauges.ts";
+import { readLag } from "./read-lag.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** The members that a list of plugins adds to a bus. */
@@ -75,6 +76,7 @@ function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
     observe: (observer) => core.hub.add(observer),
     describe: () => describeBus(parts, options),
     inspect: () => inspectBus({ core, status: runtime.status, consumers: subscriptions.consumers }),
+    lag: async (query) => readLag(parts, options, query),
     start: () => runtime.start(),
     close: (closing) => runtime.close(closing?.drainTimeoutMs),
     [Symbol.asyncDispose]: async () => void (await runtime.close(undefined)),

@@ -2,6 +2,7 @@ import type { BatchLimits } from "../consume/batch-scheduler.ts";
 import type { BatchHandler, Handler, HandlerContext, Message } from "../contracts/handler.ts";
 import type { BusHealth, HealthCheck } from "../contracts/health.ts";
 import type { Instruments } from "../contracts/instruments.ts";
+import type { GroupLag, LagQuery } from "../contracts/lag.ts";
 import type { PublishReceipt } from "../contracts/message.ts";
 import type { BusStatus, Observer } from "../contracts/observer.ts";
 import type { SubscribeOptions, Subscription } from "../contracts/subscribe.ts";
@@ -98,6 +99,13 @@ export interface BusOperations {
   /** Effective configuration, secrets masked; the transport's part shows the client property that each option became. */
   describe(): Readonly<Record<string, unknown>>;
   inspect(): BusInspection;
+  /**
+   * How far a group is behind, partition by partition.
+   *
+   * @param query - The bus's own group and all topics that it handles in that group, unless said otherwise.
+   * @throws BusConfigError `BUS_UNSUPPORTED` when the transport has no lag reader, `BUS_CONFIG` without a group.
+   */
+  lag(query?: Partial<LagQuery>): Promise<GroupLag>;
 }
 
 /** Starts and ends a bus. */

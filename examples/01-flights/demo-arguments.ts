@@ -1,0 +1,65 @@
+import { parseArgs } from "node:util";
+
+/** What the demo is asked to do. */
+export interface DemoArguments {
+  readonly transport: "memory" | "kafka";
+  readonly flights: number;
+  readonly partitions: number;
+}
+
+/** Everything there is in the data set. */
+const ALL_FLIGHTS = 20_000;
+
+export const USAGE = `usage: pnpm demo [options]
+
+  --transport memory|kafka  where the flights travel (default memory; kafka starts a real broker
+                            on this machine, or uses the one that KAFKA_BROKERS names)
+  --flights N               how many flights, 1 to ${ALL_FLIGHTS} (default all)
+  --partitions N            partitions of the topic, 1 to 256 (default 16)
+  --help                    this text`;
+
+/** Thrown for arguments that make no sense; the message is for the person who typed them. */
+export class UsageError extends Error {}
+
+/**
+ * Read the command line.
+ *
+ * @returns `"help"` when the person asked for it.
+ * @throws UsageError naming the argument and its value.
+ */
+export function parseDemoArguments(args: readonly string[]): DemoArguments | "help" {
+  const { values } = parse(args);
+  if (values.help === true) return "help";
+  return {
+    transport: transportOf(values.transport ?? "memory"),
+    flights: integerOf("--flights", values.flights ?? String(ALL_FLIGHTS), ALL_FLIGHTS),
+    partitions: integerOf("--partitions", values.partitions ?? "16", 256),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: args.filter((arg, index) => !(arg === "--" && index === 0)),
+      options: {
+        transport: { type: "string" },
+        flights: { type: "string" },
+        partitions: { type: "string" },
+        help: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function transportOf(text: string): DemoArguments["transport"] {
+  if (text === "memory" || text === "kafka") return text;
+  throw new UsageError(`--transport must be memory or kafka, got ${JSON.stringify(text)}`);
+}
+
+function integerOf(name: string, text: string, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  throw new UsageError(`${name} must be an integer from 1 to ${max}, got ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,33 @@
+import type { ConfiguredTransport } from "@bus/core";
+import { kafka } from "@bus/kafka";
+import { kafkajsDriver } from "@bus/kafka/kafkajs";
+import { memory } from "@bus/memory";
+import { startKafka } from "@bus/tools-brokers";
+import type { DemoArguments } from "./demo-arguments.ts";
+
+/** A transport to run on, and the broker behind it when there is one. */
+export interface DemoTransport extends AsyncDisposable {
+  readonly description: string;
+  readonly transport: ConfiguredTransport;
+}
+
+/** Memory, or a real Kafka broker that ends with the demo. */
+export async function startDemoTransport({ transport, partitions }: DemoArguments): Promise<DemoTransport> {
+  if (transport === "memory") {
+    return {
+      description: `memory, ${partitions} partitions`,
+      transport: memory({ partitions }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const cluster = await startKafka();
+  return {
+    description: `Kafka ${cluster.version} at ${cluster.brokers.join(", ")}, ${partitions} partitions`,
+    transport: kafka({
+      brokers: cluster.brokers,
+      driver: kafkajsDriver(),
+      topics: { ensure: "create", partitions },
+    }),
+    [Symbol.asyncDispose]: () => cluster.close(),
+  };
+}
