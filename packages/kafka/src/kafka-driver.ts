@@ -151,6 +151,8 @@ export interface ConsumerSink {
    *   everywhere else at the group's committed offset (or where `startFrom` says).
    */
   owned(partitions: readonly TopicPartition[]): readonly PartitionOffset[];
+  /** A partition cannot be read on from where it stands (corrupt bytes, a compression without a codec); the rest goes on. */
+  unreadable(partition: TopicPartition, error: BusError): void;
   /** Ownership of these partitions ended without warning (expelled, connection lost for a session): others may own them already. */
   lost(partitions: readonly TopicPartition[]): void;
   /** The member is out and will not come back: what `subscribe` would have thrown, later. */
@@ -171,8 +173,8 @@ export interface FetchedRecords extends TopicPartition {
 /**
  * The records of one fetch, walked one by one and only as far as there is room; the rest waits undecoded.
  *
- * A walk stands at a record or behind the last one. Reading may fail: `next` and the constructor of a driver's walk
- * throw `BUS_CORRUPT`, then the walk stands behind its last readable record.
+ * A walk stands at a record or behind the last one. `next` may throw `BUS_CORRUPT`; then the walk is over, and the
+ * partition stands still at the position of the record that could not be read.
  */
 export interface RecordWalk {
   /** Offset of the record at hand; −1 behind the last one. Offsets ascend. */
@@ -200,8 +202,8 @@ export interface DeliveryOwner {
 export interface OwnedDelivery extends Delivery {
   /** Of the offset tracker; written by the owner alone. */
   ticket: number;
-  /** The same record for another ownership, unsettled. */
-  again(owner: DeliveryOwner): OwnedDelivery;
+  /** The same record, unsettled, for another ownership. Called after this one was given back; may be the same object. */
+  again(owner: DeliveryOwner, ticket: number): OwnedDelivery;
 }
 
 /** Topics, offsets and a sign of life. */

@@ -1,0 +1,123 @@
+import type {
+  CloseOptions,
+  CloseReport,
+  PartitionState,
+  TopicPartition,
+  TopicSubscription,
+  TransportSubscription,
+} from "@bus/core";
+import type { DriverTopic } from "./kafka-driver.ts";
+import { GroupMember } from "./group-member.ts";
+import type { GroupMemberParts, MembershipState } from "./group-member.ts";
+
+/** How long a change of topics waits for others to join it. */
+const GATHER_CHANGES_MS = 100;
+
+/** What a subscription needs beside its member. */
+export interface KafkaSubscriptionParts extends GroupMemberParts {
+  readonly topics: readonly TopicSubscription[];
+  /** Make sure that topics can be subscribed. */
+  ensureTopics(topics: readonly string[]): Promise<void>;
+}
+
+type TopicsByName = ReadonlyMap<string, TopicSubscription>;
+
+/** A running membership as core sees it: its topics change one after another, its end is awaited once. */
+export class KafkaSubscription implements TransportSubscription {
+  readonly group: string;
+  readonly #parts: KafkaSubscriptionParts;
+  readonly #member: GroupMember;
+  #topics: TopicsByName;
+  #wanted: TopicsByName;
+  #gathering: Promise<void> | undefined;
+  #changing: Promise<void> = Promise.resolve();
+  #closing: Promise<CloseReport> | undefined;
+
+  constructor(parts: KafkaSubscriptionParts) {
+    this.group = parts.group;
+    this.#parts = parts;
+    this.#topics = byName(parts.topics);
+    this.#wanted = this.#topics;
+    this.#member = new GroupMember(parts);
+    this.#member.setTopics(this.#topics);
+  }
+
+  get state(): MembershipState {
+    return this.#member.state;
+  }
+
+  /** Join the group. Errors: those of `Subscriber.subscribe`; then the subscription is closed. */
+  async join(): Promise<void> {
+    try {
+      await this.#parts.ensureTopics([...this.#topics.keys()]);
+      await this.#member.consumer.subscribe(this.#driverTopics());
+    } catch (error) {
+      await this.close({ drainTimeoutMs: 0 });
+      throw error;
+    }
+  }
+
+  update(topics: readonly TopicSubscription[]): Promise<void> {
+    this.#wanted = byName(topics);
+    this.#gathering ??= this.#gather();
+    return this.#gathering;
+  }
+
+  pause(partition: TopicPartition): void {
+    this.#member.pause(partition);
+  }
+
+  resume(partition: TopicPartition): void {
+    this.#member.resume(partition);
+  }
+
+  partitions(): readonly PartitionState[] {
+    return this.#member.partitions.describe();
+  }
+
+  close(options: CloseOptions): Promise<CloseReport> {
+    this.#closing ??= this.#member
+      .close(options.drainTimeoutMs)
+      .then((abandonedDeliveries) => ({ abandonedDeliveries }));
+    return this.#closing;
+  }
+
+  async #gather(): Promise<void> {
+    await new Promise<void>(
+      (resolve) => void this.#parts.host.clock.schedule(resolve, GATHER_CHANGES_MS),
+    );
+    this.#gathering = undefined;
+    const change = this.#changing.then(() => this.#change());
+    this.#changing = change.catch(() => undefined);
+    await change;
+  }
+
+  /** From the topics there are to those that are wanted: what stops is settled first, then one membership change. */
+  async #change(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    const before = this.#topics;
+    const wanted = this.#wanted;
+    const added = [...wanted.keys()].filter((topic) => !before.has(topic));
+    await this.#parts.ensureTopics(added);
+    const stopping = [...this.#member.partitions].filter(
+      ({ topic }) => wanted.get(topic)?.held ?? !wanted.has(topic),
+    );
+    await this.#member.settle(stopping, this.#parts.options.drainTimeoutMs);
+    this.#topics = wanted;
+    this.#member.setTopics(wanted);
+    const isSame = added.length === 0 && before.size === wanted.size;
+    if (!isSame) await this.#member.consumer.subscribe(this.#driverTopics());
+  }
+
+  #driverTopics(): readonly DriverTopic[] {
+    const { autoOffsetReset } = this.#parts.options;
+    return Array.from(this.#topics.values(), ({ topic, startFrom }) => ({
+      topic,
+      startFrom: startFrom ?? autoOffsetReset,
+    }));
+  }
+}
+
+function byName(topics: readonly TopicSubscription[]): TopicsByName {
+  return new Map(topics.map((topic) => [topic.topic, topic]));
+}

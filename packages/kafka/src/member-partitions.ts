@@ -1,0 +1,114 @@
+import type { Clock, Deliver, PartitionState, TopicPartition } from "@bus/core";
+import { InFlightGate } from "@bus/core/adapter";
+import type { ResolvedConsumerOptions } from "./kafka-options.ts";
+import { OwnedPartition } from "./owned-partition.ts";
+import type { PartitionListener } from "./owned-partition.ts";
+
+/** What the partitions of a member share. */
+export interface MemberPartitionsParts {
+  readonly options: ResolvedConsumerOptions;
+  readonly clock: Clock;
+  readonly deliver: Deliver;
+  readonly listener: PartitionListener;
+}
+
+/** A change of what a member owns. */
+export interface OwnershipChange {
+  readonly added: readonly OwnedPartition[];
+  readonly removed: readonly OwnedPartition[];
+}
+
+/** The partitions that one group member owns, under one in-flight bound. */
+export class MemberPartitions implements Iterable<OwnedPartition> {
+  readonly #parts: MemberPartitionsParts;
+  readonly #gate: InFlightGate;
+  readonly #byTopic = new Map<string, Map<number, OwnedPartition>>();
+
+  constructor(parts: MemberPartitionsParts) {
+    this.#parts = parts;
+    const { maxInFlightMessages: maxMessages, maxInFlightBytes: maxBytes } = parts.options;
+    this.#gate = new InFlightGate({ maxMessages, maxBytes });
+  }
+
+  *[Symbol.iterator](): Iterator<OwnedPartition> {
+    for (const partitions of this.#byTopic.values()) yield* partitions.values();
+  }
+
+  find({ topic, partition }: TopicPartition): OwnedPartition | undefined {
+    return this.#byTopic.get(topic)?.get(partition);
+  }
+
+  /** Own exactly these: what is missing ends, what is new begins. */
+  replace(owned: readonly TopicPartition[]): OwnershipChange {
+    const keys = new Set(owned.map(partitionKey));
+    const removed = [...this].filter((partition) => !keys.has(partitionKey(partition)));
+    this.end(removed);
+    const added = owned
+      .filter((partition) => this.find(partition) === undefined)
+      .map((partition) => this.begin(partition));
+    return { added, removed };
+  }
+
+  /** Own a partition from the start; an ownership that it had is over. */
+  begin({ topic, partition }: TopicPartition): OwnedPartition {
+    this.find({ topic, partition })?.end();
+    const { clock, deliver, listener, options } = this.#parts;
+    const { maxUncommittedMessages } = options;
+    const gate = this.#gate;
+    const owned = new OwnedPartition({
+      topic,
+      partition,
+      gate,
+      clock,
+      deliver,
+      listener,
+      maxUncommittedMessages,
+    });
+    const partitions = this.#byTopic.get(topic) ?? new Map<number, OwnedPartition>();
+    this.#byTopic.set(topic, partitions.set(partition, owned));
+    return owned;
+  }
+
+  end(partitions: readonly OwnedPartition[]): void {
+    for (const partition of partitions) {
+      this.#byTopic.get(partition.topic)?.delete(partition.partition);
+      partition.end();
+    }
+  }
+
+  /**
+   * Drain partitions; when the budget is over, running handlers are told to stop.
+   *
+   * @returns Deliveries that had not settled by then.
+   */
+  drain(partitions: readonly OwnedPartition[], budgetMs: number): Promise<number> {
+    return new Promise((resolve) => {
+      let busy = partitions.length;
+      const cancel = this.#parts.clock.schedule(() => {
+        const abandoned = partitions.reduce((sum, partition) => sum + partition.unsettled, 0);
+        for (const partition of partitions) partition.abort();
+        resolve(abandoned);
+      }, budgetMs);
+      const finish = (): void => {
+        cancel();
+        resolve(0);
+      };
+      for (const partition of partitions) {
+        partition.drain(() => {
+          busy -= 1;
+          if (busy === 0) finish();
+        });
+      }
+      if (partitions.length === 0) finish();
+    });
+  }
+
+  describe(): readonly PartitionState[] {
+    return Array.from(this, (partition) => partition.describe());
+  }
+}
+
+/** A string that stands for a partition. */
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
