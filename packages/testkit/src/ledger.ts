@@ -145,11 +145,7 @@ class Books implements Ledger {
     if (this.outstanding === 0) return lost.finding();
     for (const [topic, keys] of this.#topics) {
       for (const [key, books] of keys) {
-        for (let sequence = books.handledBelow; sequence < books.length; sequence++) {
-          const flags = books.flags[sequence] ?? 0;
-          const missing = (flags & PUBLISHED) !== 0 && (flags & HANDLED) === 0;
-          if (missing) lost.add({ topic, key, sequence }, "published, never handled");
-        }
+        for (const sequence of unhandled(books)) lost.add({ topic, key, sequence }, "published, never handled");
       }
     }
     return lost.finding();
@@ -170,6 +166,13 @@ class Books implements Ledger {
 
 function flagsOf(books: KeyBooks, sequence: number): number {
   return books.flags[sequence] ?? 0;
+}
+
+function* unhandled(books: KeyBooks): Generator<number> {
+  for (let sequence = books.handledBelow; sequence < books.length; sequence++) {
+    const flags = flagsOf(books, sequence);
+    if ((flags & PUBLISHED) !== 0 && (flags & HANDLED) === 0) yield sequence;
+  }
 }
 
 function grown(flags: Uint8Array, sequence: number): Uint8Array {

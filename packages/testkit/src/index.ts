@@ -1,0 +1,30 @@
+export { formatConformanceTable } from "./conformance/conformance-result.ts";
+export { runConformance } from "./conformance/run-conformance.ts";
+export { CONFORMANCE_TIMINGS } from "./conformance/subject.ts";
+export { checkLedger } from "./ledger-check.ts";
+export { createLedger } from "./ledger.ts";
+export { manualClock } from "./manual-clock.ts";
+export { testHost } from "./test-host.ts";
+export { until, within } from "./until.ts";
+
+export type { ConformanceOutcome, ConformanceResult } from "./conformance/conformance-result.ts";
+export type {
+  ConformanceRun,
+  ConformanceRunner,
+  ConformanceSelection,
+  ConformanceTestOptions,
+} from "./conformance/run-conformance.ts";
+export type {
+  ConformanceFaults,
+  ConformanceSkip,
+  ConformanceSubject,
+  ConformanceTimings,
+  TransportOverrides,
+} from "./conformance/subject.ts";
+export type { LedgerBounds } from "./ledger-check.ts";
+export type { DrainedQuery } from "./ledger-drained.ts";
+export type { Evidence, Finding, LedgerEntry } from "./ledger-finding.ts";
+export type { Ledger, LedgerRun, LedgerVerdict } from "./ledger.ts";
+export type { ManualClock } from "./manual-clock.ts";
+export type { TestHost } from "./test-host.ts";
+export type { UntilOptions } from "./until.ts";
