@@ -10,7 +10,7 @@ export interface DemoArguments {
 /** Everything there is in the data set. */
 const ALL_FLIGHTS = 20_000;
 
-export const USAGE = `usage: pnpm demo [options]
+export const USAGE: string = `usage: pnpm demo [options]
 
   --transport memory|kafka  where the flights travel (default memory; kafka starts a real broker
                             on this machine, or uses the one that KAFKA_BROKERS names)

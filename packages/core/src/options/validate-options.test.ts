@@ -7,7 +7,7 @@ import { optionTable } from "./option-table.ts";
 import { validateOptions } from "./validate-options.ts";
 import type { OptionSchema } from "./validate-options.ts";
 
-function problem(schema: OptionSchema<unknown, unknown>, input: unknown): BusError {
+function problem(schema: OptionSchema<object, object>, input: unknown): BusError {
   try {
     validateOptions(schema, input, "kafka");
   } catch (error) {
@@ -28,7 +28,10 @@ const zodSchema = z.strictObject({
 });
 
 describe("options are checked at the door", () => {
-  for (const [name, schema] of [["an option table", table], ["a zod schema", zodSchema]] as const) {
+  for (const [name, schema] of [
+    ["an option table", table],
+    ["a zod schema", zodSchema],
+  ] as readonly (readonly [string, OptionSchema<object, object>])[]) {
     it(`fills in defaults (${name})`, () => {
       expect(validateOptions(schema, undefined, "kafka")).toMatchObject({ heartbeatIntervalMs: 3_000 });
     });

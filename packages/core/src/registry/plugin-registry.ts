@@ -9,15 +9,26 @@ import { jsonSchemaOf } from "../options/validate-options.ts";
 import type { PluginDefinition } from "./define-plugin.ts";
 import type { TransportDefinition } from "./define-transport.ts";
 
-/** A transport or plugin that configuration files may name. */
-export type Registrable = TransportDefinition<never> | PluginDefinition<never, object>;
+/** The part of a transport's definition that a registry needs, whatever its options are. */
+type RegistrableTransport = Pick<TransportDefinition<unknown>, "kind" | "name" | "configure"> & { readonly options: object };
+
+/** The part of a plugin's definition that a registry needs, whatever its options are. */
+type RegistrablePlugin = Pick<PluginDefinition<unknown, object>, "kind" | "name" | "configure"> & { readonly options: object };
+
+/** A transport or plugin that configuration files may name: what `defineTransport` and `definePlugin` return. */
+export type Registrable = RegistrableTransport | RegistrablePlugin;
 
 /** Code that configuration files cannot hold: options by transport or plugin name (merged over the file's), clock, logger. */
 export interface RegistryOverrides extends Pick<Partial<EventBusOptions<readonly []>>, "clock" | "logger" | "random"> {
   readonly options?: Readonly<Record<string, object>>;
 }
 
-type ApiOfDefinition<TDefinition> = TDefinition extends PluginDefinition<never, infer Api> ? Partial<Api> : unknown;
+type ApiOfDefinition<TDefinition> = TDefinition extends {
+  readonly kind: "pluginDefinition";
+  configure(input: unknown, path: string): Plugin<infer Api>;
+}
+  ? Partial<Api>
+  : never;
 type UnionToIntersection<TUnion> = (TUnion extends unknown ? (member: TUnion) => void : never) extends (all: infer All) => void
   ? All
   : never;
@@ -74,7 +85,7 @@ type Overrides = Readonly<Record<string, object>>;
 
 function configureTransport(
   config: unknown,
-  transports: ReadonlyMap<string, TransportDefinition<never>>,
+  transports: ReadonlyMap<string, RegistrableTransport>,
   overrides: Overrides,
 ): ConfiguredTransport {
   const named = typeof config === "string" ? { [config]: {} } : requireRecord(config, "transport");
@@ -89,7 +100,7 @@ function configureTransport(
 
 function configurePlugins(
   config: unknown,
-  plugins: ReadonlyMap<string, PluginDefinition<never, object>>,
+  plugins: ReadonlyMap<string, RegistrablePlugin>,
   overrides: Overrides,
 ): readonly Plugin<object>[] {
   const named = requireRecord(config ?? {}, "plugins");
@@ -142,8 +153,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function configurationSchema(
-  transports: ReadonlyMap<string, TransportDefinition<never>>,
-  plugins: ReadonlyMap<string, PluginDefinition<never, object>>,
+  transports: ReadonlyMap<string, RegistrableTransport>,
+  plugins: ReadonlyMap<string, RegistrablePlugin>,
 ): Readonly<Record<string, unknown>> {
   const sections = (definitions: ReadonlyMap<string, { readonly options: object }>): Record<string, unknown> =>
     Object.fromEntries(Array.from(definitions, ([name, { options }]) => [name, jsonSchemaOf(options) ?? { type: "object" }]));
