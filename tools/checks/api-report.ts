@@ -47,7 +47,9 @@ export function exportedNames(report: ApiReport): readonly string[] {
 
 /** The exported names of a report that have no docstring. */
 export function undocumentedNames(report: ApiReport): readonly string[] {
-  const declarations = report.text.matchAll(/^\/\/ @public \(undocumented\)\nexport (?:abstract |declare )*[a-z]+ (\w+)/gm);
+  const declarations = report.text.matchAll(
+    /^\/\/ @public \(undocumented\)\nexport (?:abstract |declare )*[a-z]+ (\w+)/gm,
+  );
   return [...declarations].map((match) => match[1] ?? "");
 }
 

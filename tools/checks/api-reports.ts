@@ -19,11 +19,16 @@ reportProblems(problems, `${entries.length} API reports are up to date`);
 
 async function checkPackage(owner: WorkspacePackage): Promise<readonly string[]> {
   const missing = owner.entries.filter((entry) => !existsSync(join(owner.folder, entry.types)));
-  if (missing.length > 0) return missing.map((entry) => `${entry.specifier} is not built: run pnpm build`);
+  if (missing.length > 0)
+    return missing.map((entry) => `${entry.specifier} is not built: run pnpm build`);
   const reports = await Promise.all(owner.entries.map((entry) => readApi(owner, entry)));
   const found: string[] = reports.flatMap((report) => faultsOf(report, reports));
   for (const { entry, text } of reports) {
-    const difference = await settleGenerated(`packages/${owner.folderName}/etc/${entry.name}.api.md`, text, HINT);
+    const difference = await settleGenerated(
+      `packages/${owner.folderName}/etc/${entry.name}.api.md`,
+      text,
+      HINT,
+    );
     if (difference !== undefined) found.push(difference);
   }
   return [...found, ...(await settleLeftOvers(owner))];
@@ -36,7 +41,9 @@ function faultsOf(report: ApiReport, all: readonly ApiReport[]): readonly string
   const unnamed = report.forgotten.filter((symbol) => !named.has(symbol));
   return [
     ...report.errors.map((error) => `${specifier}: ${error}`),
-    ...unnamed.map((symbol) => `${specifier}: users meet the type ${symbol}, but no entry exports it`),
+    ...unnamed.map(
+      (symbol) => `${specifier}: users meet the type ${symbol}, but no entry exports it`,
+    ),
     ...undocumentedNames(report).map((name) => `${specifier}: ${name} has no docstring`),
   ];
 }
@@ -48,5 +55,9 @@ async function settleLeftOvers(owner: WorkspacePackage): Promise<readonly string
   const wanted = new Set(owner.entries.map((entry) => `${entry.name}.api.md`));
   const leftOver = files.filter((file) => file.endsWith(".api.md") && !wanted.has(file));
   if (isUpdate()) await Promise.all(leftOver.map((file) => rm(join(folder, file))));
-  return isUpdate() ? [] : leftOver.map((file) => `packages/${owner.folderName}/etc/${file} belongs to no entry\n  run ${HINT}`);
+  return isUpdate()
+    ? []
+    : leftOver.map(
+        (file) => `packages/${owner.folderName}/etc/${file} belongs to no entry\n  run ${HINT}`,
+      );
 }

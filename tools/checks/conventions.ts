@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { glob, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 
+import { findFiles } from "./find-files.ts";
 import { packageProblems } from "./package-conventions.ts";
 import { reportProblems } from "./report-problems.ts";
 import { sourceProblems } from "./source-conventions.ts";
@@ -23,26 +24,35 @@ reportProblems(problems, `${packages.length} packages follow the conventions`);
 
 async function documentProblems({ folder }: WorkspacePackage): Promise<readonly string[]> {
   const [readme, ownLicence] = await Promise.all(
-    ["README.md", "LICENSE"].map((name) => readFile(join(folder, name), "utf8").catch(() => undefined)),
+    ["README.md", "LICENSE"].map((name) =>
+      readFile(join(folder, name), "utf8").catch(() => undefined),
+    ),
   );
   const name = relative(ROOT, folder);
   const lines = readme?.trimEnd().split("\n").length ?? 0;
   return [
     ...(readme === undefined ? [`${name}/README.md is missing`] : []),
-    ...(lines > MAX_README_LINES ? [`${name}/README.md has ${lines} lines, ${MAX_README_LINES} are allowed`] : []),
+    ...(lines > MAX_README_LINES
+      ? [`${name}/README.md has ${lines} lines, ${MAX_README_LINES} are allowed`]
+      : []),
     ...(ownLicence === licence ? [] : [`${name}/LICENSE must be a copy of the workspace's`]),
   ];
 }
 
-async function allSourceProblems({ folder, entries }: WorkspacePackage): Promise<readonly string[]> {
+async function allSourceProblems({
+  folder,
+  entries,
+}: WorkspacePackage): Promise<readonly string[]> {
   const named = new Set(entries.map((entry) => entry.source.replace("./src/", "")));
-  const files = await Array.fromAsync(glob("**/*.ts", { cwd: join(folder, "src") }));
+  const files = await findFiles(["**/*.ts"], join(folder, "src"));
   const missing = entries.filter((entry) => !existsSync(join(folder, entry.source)));
   const found = await Promise.all(
-    files.toSorted().map(async (file) => {
+    files.map(async (file) => {
       const path = join(folder, "src", file);
       const text = await readFile(path, "utf8");
-      return sourceProblems(file, text, named).map((problem) => `${relative(ROOT, path)}: ${problem}`);
+      return sourceProblems(file, text, named).map(
+        (problem) => `${relative(ROOT, path)}: ${problem}`,
+      );
     }),
   );
   return [...missing.map((entry) => `${entry.specifier} has no ${entry.source}`), ...found.flat()];

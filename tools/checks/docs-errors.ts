@@ -25,4 +25,7 @@ Generated from [\`error-codes.ts\`](../${SOURCE}) by \`${HINT}\`.
 `;
 
 const problem = await settleGenerated("docs/errors.md", text, HINT);
-reportProblems(problem === undefined ? [] : [problem], `docs/errors.md lists all ${codes.length} codes`);
+reportProblems(
+  problem === undefined ? [] : [problem],
+  `docs/errors.md lists all ${codes.length} codes`,
+);

@@ -1,6 +1,7 @@
-import { glob, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 
+import { findFiles } from "./find-files.ts";
 import { markdownAnchors, markdownLinks } from "./markdown.ts";
 
 /** What a walk over the Markdown files of a folder has found. */
@@ -13,11 +14,10 @@ export interface LinkReport {
 
 /** Follow every relative link of every Markdown file under a folder, to files, folders and headings. */
 export async function findBrokenLinks(root: string): Promise<LinkReport> {
-  const exclude = ["**/node_modules/**", "**/dist/**", "temp/**"];
-  const files = await Array.fromAsync(glob(["**/*.md", ".changeset/*.md"], { cwd: root, exclude }));
+  const files = await findFiles(["**/*.md", ".changeset/*.md"], root);
   const problems: string[] = [];
   let checked = 0;
-  for (const file of files.toSorted()) {
+  for (const file of files) {
     const text = await readFile(join(root, file), "utf8");
     const links = markdownLinks(text).filter(({ target }) => !/^[a-z][a-z+.-]*:/i.test(target));
     checked += links.length;

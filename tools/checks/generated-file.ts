@@ -16,12 +16,17 @@ export function isUpdate(): boolean {
  * @param hint - The command that writes it, for the message.
  * @returns The problem, if there is one.
  */
-export async function settleGenerated(path: string, text: string, hint: string): Promise<string | undefined> {
+export async function settleGenerated(
+  path: string,
+  text: string,
+  hint: string,
+): Promise<string | undefined> {
   const file = join(ROOT, path);
   const current = await readFile(file, "utf8").catch(() => undefined);
   if (current === text) return undefined;
   if (!isUpdate()) {
-    const state = current === undefined ? "is missing" : `is out of date: ${firstDifference(current, text)}`;
+    const state =
+      current === undefined ? "is missing" : `is out of date: ${firstDifference(current, text)}`;
     return `${path} ${state}\n  run ${hint} and commit the result`;
   }
   await mkdir(dirname(file), { recursive: true });

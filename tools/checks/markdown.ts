@@ -25,7 +25,9 @@ const REFERENCE = /^\s{0,3}\[[^\]]+\]:\s*<?(\S+?)>?\s*(?:"[^"]*")?$/;
 /** The fenced code blocks, in their order. A block that is never closed runs to the end. */
 export function markdownBlocks(text: string): readonly MarkdownBlock[] {
   const blocks: MarkdownBlock[] = [];
-  let open: { line: number; fence: string; language: string; words: string[]; code: string[] } | undefined;
+  let open:
+    | { line: number; fence: string; language: string; words: string[]; code: string[] }
+    | undefined;
   for (const [index, line] of text.split("\n").entries()) {
     const fence = FENCE.exec(line);
     if (open === undefined) {

@@ -8,7 +8,8 @@ import { ROOT } from "./workspace.ts";
 
 const TIMEOUT_MS = 120_000;
 /** What npm may take over from the run that started us: where the registry is and how to reach it. Everything else belongs to the workspace. */
-const KEPT_NPM_SETTINGS = /^npm_config_(?:registry|userconfig|cache|cafile|ca|proxy|https_proxy|noproxy|strict_ssl|@.*|\/\/.*)$/i;
+const KEPT_NPM_SETTINGS =
+  /^npm_config_(?:registry|userconfig|cache|cafile|ca|proxy|https_proxy|noproxy|strict_ssl|@.*|\/\/.*)$/i;
 const DROPPED = /^(?:npm_|pnpm_|NODE_PATH$|INIT_CWD$|NODE_OPTIONS$)/i;
 
 /** A project like a user's: in a temporary folder, outside of the workspace. */
@@ -40,7 +41,8 @@ export async function outsideProject(): Promise<OutsideProject> {
     folder,
     write,
     run,
-    install: async (specs) => await run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", ...specs]),
+    install: async (specs) =>
+      await run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", ...specs]),
     link: async (name, target) => {
       const path = join(folder, "node_modules", name);
       await mkdir(dirname(path), { recursive: true });
@@ -81,6 +83,8 @@ export function userTsconfig(moduleResolution: "nodenext" | "bundler"): string {
 }
 
 function userEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => KEPT_NPM_SETTINGS.test(name) || !DROPPED.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => KEPT_NPM_SETTINGS.test(name) || !DROPPED.test(name),
+  );
   return Object.fromEntries(kept);
 }

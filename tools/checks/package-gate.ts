@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { glob, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { findFiles } from "./find-files.ts";
 import { installedPackages, outsideProject, userTsconfig } from "./outside-project.ts";
 import type { OutsideProject } from "./outside-project.ts";
 import { packedPackages } from "./packed.ts";
@@ -18,22 +19,34 @@ const TSC = join(ROOT, "node_modules", ".bin", "tsc");
 
 const packages = await packedPackages();
 const found = [...(await checkFirstProgram()), ...(await checkEntries())];
-reportProblems(found, `${packages.length} packed packages install, run and type-check outside of the workspace`);
+reportProblems(
+  found,
+  `${packages.length} packed packages install, run and type-check outside of the workspace`,
+);
 
 /** Core and one transport, in an empty project, run what the README shows. */
 async function checkFirstProgram(): Promise<readonly string[]> {
   const { code, prints } = readmeProgram(await readFile(join(ROOT, "README.md"), "utf8"));
   await using project = await outsideProject();
-  const tarballs = packages.filter(({ manifest }) => MINIMAL.includes(manifest.name)).map(({ tarball }) => tarball);
+  const tarballs = packages
+    .filter(({ manifest }) => MINIMAL.includes(manifest.name))
+    .map(({ tarball }) => tarball);
   const installed = await project.install(tarballs);
-  if (installed.status !== 0) return [`npm could not install ${MINIMAL.join(" and ")}\n${installed.output}`];
-  const surplus = (await installedPackages(project.folder)).filter((name) => !MINIMAL_FOOTPRINT.includes(name));
+  if (installed.status !== 0)
+    return [`npm could not install ${MINIMAL.join(" and ")}\n${installed.output}`];
+  const surplus = (await installedPackages(project.folder)).filter(
+    (name) => !MINIMAL_FOOTPRINT.includes(name),
+  );
   await project.write("main.ts", code);
-  const result = await project.run(["node", "main.ts"]);
+  const result = await project.run([process.execPath, "main.ts"]);
   const wrong = result.status !== 0 || result.stdout !== prints;
   return [
     ...surplus.map((name) => `${MINIMAL.join(" and ")} bring ${name} along`),
-    ...(wrong ? [`the README's program should print\n${prints}but ended with ${result.status}\n${result.output}`] : []),
+    ...(wrong
+      ? [
+          `the README's program should print\n${prints}but ended with ${result.status}\n${result.output}`,
+        ]
+      : []),
     ...(await checkTypes(project, "the README's program")),
   ];
 }
@@ -47,13 +60,19 @@ async function checkEntries(): Promise<readonly string[]> {
   for (const owner of packages) {
     for (const entry of owner.entries) problems.push(...(await checkEntry(project, owner, entry)));
   }
-  const imports = packages.flatMap(({ entries }) => entries.map(({ specifier }) => `import "${specifier}";\n`));
+  const imports = packages.flatMap(({ entries }) =>
+    entries.map(({ specifier }) => `import "${specifier}";\n`),
+  );
   await project.write("all.ts", imports.join(""));
   problems.push(...(await checkTypes(project, "a program that imports every entry")));
   return [...problems, ...(await checkContents(project))];
 }
 
-async function checkEntry(project: OutsideProject, owner: PackedPackage, entry: Entry): Promise<readonly string[]> {
+async function checkEntry(
+  project: OutsideProject,
+  owner: PackedPackage,
+  entry: Entry,
+): Promise<readonly string[]> {
   const { specifier } = entry;
   const first = await load(project, specifier);
   if (first === undefined) return [];
@@ -61,10 +80,15 @@ async function checkEntry(project: OutsideProject, owner: PackedPackage, entry: 
   const isOptional = owner.manifest.peerDependenciesMeta?.[missing]?.optional === true;
   if (!isOptional || entry.name === "index") return [`${specifier} cannot be imported\n${first}`];
   const client = join(owner.folder, "node_modules", missing);
-  if (!existsSync(client)) return [`${missing} must be in devDependencies of ${owner.manifest.name}: ${specifier} cannot be tried`];
+  if (!existsSync(client))
+    return [
+      `${missing} must be in devDependencies of ${owner.manifest.name}: ${specifier} cannot be tried`,
+    ];
   await project.link(missing, client);
   const second = await load(project, specifier);
-  return second === undefined ? [] : [`${specifier} cannot be imported with ${missing} installed\n${second}`];
+  return second === undefined
+    ? []
+    : [`${specifier} cannot be imported with ${missing} installed\n${second}`];
 }
 
 /** @returns What went wrong. */
@@ -74,7 +98,7 @@ async function load(project: OutsideProject, specifier: string): Promise<string 
     ["--input-type=commonjs", `require("${specifier}")`],
   ] as const;
   for (const [type, program] of programs) {
-    const result = await project.run(["node", type, "--eval", program]);
+    const result = await project.run([process.execPath, type, "--eval", program]);
     if (result.status !== 0) return result.output;
   }
   return undefined;
@@ -85,7 +109,8 @@ async function checkTypes(project: OutsideProject, what: string): Promise<readon
   for (const resolution of ["nodenext", "bundler"] as const) {
     await project.write("tsconfig.json", userTsconfig(resolution));
     const result = await project.run([TSC, "-p", "tsconfig.json"]);
-    if (result.status !== 0) problems.push(`${what} does not compile (${resolution})\n${result.output}`);
+    if (result.status !== 0)
+      problems.push(`${what} does not compile (${resolution})\n${result.output}`);
   }
   return problems;
 }
@@ -93,8 +118,10 @@ async function checkTypes(project: OutsideProject, what: string): Promise<readon
 /** A tarball holds the licence, a README and no tests. */
 async function checkContents(project: OutsideProject): Promise<readonly string[]> {
   const folder = join(project.folder, "node_modules", "@bus");
-  const tests = await Array.fromAsync(glob("*/{src,dist}/**/*.{test,test-d}.*", { cwd: folder }));
-  const wanted = packages.flatMap(({ folderName }) => ["LICENSE", "README.md"].map((file) => join(folderName, file)));
+  const tests = await findFiles(["*/{src,dist}/**/*.{test,test-d}.*"], folder, []);
+  const wanted = packages.flatMap(({ folderName }) =>
+    ["LICENSE", "README.md"].map((file) => join(folderName, file)),
+  );
   const missing = wanted.filter((file) => !existsSync(join(folder, file)));
   return [
     ...tests.map((file) => `@bus/${file} should not be packed`),

@@ -1,12 +1,11 @@
-import { glob } from "node:fs/promises";
-
+import { findFiles } from "./find-files.ts";
 import { runProgram } from "./run-program.ts";
 import { ROOT } from "./workspace.ts";
 
 const TIMEOUT_MS = 280_000;
 
-const scripts = await Array.fromAsync(glob("tools/*/prepare.ts", { cwd: ROOT }));
-for (const script of scripts.toSorted()) {
+const scripts = await findFiles(["tools/*/prepare.ts"], ROOT);
+for (const script of scripts) {
   const result = await runProgram(["node", "--conditions=@bus/source", script], {
     cwd: ROOT,
     env: process.env,

@@ -16,7 +16,9 @@ for (const { manifest, folder, tarball } of packages) {
     pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
   });
   for (const message of messages) {
-    problems.push(`${manifest.name}: ${formatMessage(message, pkg, { color: false }) ?? message.code}`);
+    problems.push(
+      `${manifest.name}: ${formatMessage(message, pkg, { color: false }) ?? message.code}`,
+    );
   }
 }
 reportProblems(problems, `publint: ${packages.length} packages are clean`);

@@ -13,10 +13,13 @@ export interface ReadmeProgram {
  */
 export function readmeProgram(readme: string): ReadmeProgram {
   const blocks = markdownBlocks(readme);
-  const index = blocks.findIndex((block) => block.language === "ts" && block.words.includes("program"));
+  const index = blocks.findIndex(
+    (block) => block.language === "ts" && block.words.includes("program"),
+  );
   const program = blocks[index];
   const prints = blocks[index + 1];
   if (program === undefined) throw new Error("the README has no block ```ts program");
-  if (prints?.language !== "text") throw new Error("the README does not say in a ```text block what its program prints");
+  if (prints?.language !== "text")
+    throw new Error("the README does not say in a ```text block what its program prints");
   return { code: `${program.code}\n`, prints: `${prints.code}\n` };
 }

@@ -8,7 +8,8 @@ import { ROOT } from "./workspace.ts";
 
 const { values } = parseArgs({ options: { only: { type: "string" } } });
 const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => stop.abort());
 
 const startedAtMs = performance.now();
 const counts = await runSteps(chooseSteps(STEPS, values.only), {

@@ -1,6 +1,7 @@
-import { glob, mkdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
+import { findFiles } from "./find-files.ts";
 import { commandLine, runProgram } from "./run-program.ts";
 import type { RunResult } from "./run-program.ts";
 import { NO_COUNTS, addCounts } from "./step.ts";
@@ -46,7 +47,9 @@ export function chooseSteps(all: readonly Step[], only: string | undefined): rea
   const choose = (name: string): void => {
     const step = all.find((each) => each.name === name);
     if (step === undefined) {
-      throw new Error(`there is no step ${name}; there are static, ${all.map((each) => each.name).join(", ")}`);
+      throw new Error(
+        `there is no step ${name}; there are static, ${all.map((each) => each.name).join(", ")}`,
+      );
     }
     chosen.add(name);
     for (const need of step.needs ?? []) choose(need);
@@ -73,15 +76,18 @@ async function runStep(
     timeoutMs: step.timeoutMs,
     signal: options.signal,
   });
-  const counts = step.counts === "vitest" ? await vitestCounts(report, result.status) : oneGate(result);
-  return { kind: "ran", counts, durationMs: performance.now() - startedAtMs, output: result.output };
+  const counts =
+    step.counts === "vitest" ? await vitestCounts(report, result.status) : oneGate(result);
+  return {
+    kind: "ran",
+    counts,
+    durationMs: performance.now() - startedAtMs,
+    output: result.output,
+  };
 }
 
 async function hasInput(step: Step, root: string): Promise<boolean> {
-  if (step.inputs === undefined) return true;
-  const exclude = ["**/node_modules/**"];
-  for await (const file of glob([...step.inputs], { cwd: root, exclude })) return file !== "";
-  return false;
+  return step.inputs === undefined || (await findFiles(step.inputs, root)).length > 0;
 }
 
 function withReport(step: Step, report: string): readonly [string, ...string[]] {
@@ -114,7 +120,10 @@ function outcomeLine(outcome: StepOutcome): string {
     case "ran": {
       const { passed, failed, skipped } = outcome.counts;
       const verdict = failed === 0 ? "ok" : "FAILED";
-      const tests = passed + failed + skipped === 1 ? "" : `  ${passed} passed, ${failed} failed, ${skipped} skipped`;
+      const tests =
+        passed + failed + skipped === 1
+          ? ""
+          : `  ${passed} passed, ${failed} failed, ${skipped} skipped`;
       return `${verdict.padEnd(6)} ${(outcome.durationMs / 1000).toFixed(1).padStart(6)} s${tests}`;
     }
     case "blocked":

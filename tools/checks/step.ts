@@ -24,7 +24,12 @@ export interface Counts {
 
 /** How a step has ended. */
 export type StepOutcome =
-  | { readonly kind: "ran"; readonly counts: Counts; readonly durationMs: number; readonly output: string }
+  | {
+      readonly kind: "ran";
+      readonly counts: Counts;
+      readonly durationMs: number;
+      readonly output: string;
+    }
   | { readonly kind: "blocked"; readonly by: string }
   | { readonly kind: "no-input" };
 

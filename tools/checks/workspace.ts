@@ -44,10 +44,15 @@ export interface WorkspacePackage {
 export async function publicPackages(root: string = ROOT): Promise<readonly WorkspacePackage[]> {
   const names = (await readdir(join(root, "packages"))).toSorted();
   const found = await Promise.all(names.map((name) => readPackage(join(root, "packages"), name)));
-  return found.flatMap((each) => (each === undefined || each.manifest.private === true ? [] : [each]));
+  return found.flatMap((each) =>
+    each === undefined || each.manifest.private === true ? [] : [each],
+  );
 }
 
-async function readPackage(parent: string, folderName: string): Promise<WorkspacePackage | undefined> {
+async function readPackage(
+  parent: string,
+  folderName: string,
+): Promise<WorkspacePackage | undefined> {
   const folder = join(parent, folderName);
   const text = await readFile(join(folder, "package.json"), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
