@@ -1,5 +1,5 @@
 import { createEventBus, defineTopic } from "@bus/core";
-import type { ConfiguredTransport, Deliver, Delivery } from "@bus/core";
+import type { ConfiguredTransport, Deliver, Delivery, Transport } from "@bus/core";
 import { memory } from "@bus/memory";
 import { measure, printTable, runSideBySide } from "./side-by-side.ts";
 import type { Contender } from "./side-by-side.ts";
@@ -33,7 +33,7 @@ function coreDispatch(ordering: "partition" | "none"): Contender {
   return {
     name: `core dispatch, ordering ${ordering}`,
     async run() {
-      const source = deliverySource();
+      const source = new DeliverySource();
       const bus = createEventBus({ group: "bench", transport: source.transport });
       let handled = 0;
       await bus.subscribe(topic, async (message) => void (handled += message.value.length), { ordering });
@@ -73,66 +73,78 @@ function throughMemory(): Contender {
   };
 }
 
-/** A transport that only delivers, as fast as core settles, within an in-flight bound. */
-function deliverySource(): { readonly transport: ConfiguredTransport; readonly deliverAll: (count: number) => Promise<void> } {
-  let deliver: Deliver = () => undefined;
-  const never = new AbortController().signal;
-  let settled = 0;
-  let onSettled: () => void = () => undefined;
-  class BenchDelivery implements Delivery {
-    readonly topic = "bench";
-    readonly key = null;
-    readonly value = value;
-    readonly headers = [];
-    readonly timestampMs = 0;
-    readonly attempt = 1;
-    readonly sizeBytes = 256;
-    readonly draining = never;
-    readonly signal = never;
-    readonly partition: number;
-    readonly offset = 0n;
-    constructor(partition: number) {
-      this.partition = partition;
-    }
-    settle(): void {
-      settled++;
-      onSettled();
-    }
+const never = new AbortController().signal;
+
+class BenchDelivery implements Delivery {
+  readonly topic = "bench";
+  readonly key = null;
+  readonly value = value;
+  readonly headers = [];
+  readonly timestampMs = 0;
+  readonly attempt = 1;
+  readonly sizeBytes = 256;
+  readonly draining = never;
+  readonly signal = never;
+  readonly partition: number;
+  readonly offset = 0n;
+  readonly #source: DeliverySource;
+
+  constructor(partition: number, source: DeliverySource) {
+    this.partition = partition;
+    this.#source = source;
   }
-  const subscription = { update: async () => undefined, pause: () => undefined, resume: () => undefined, partitions: () => [], close: async () => ({ abandonedDeliveries: 0 }) };
-  const transport: ConfiguredTransport = {
-    kind: "transport",
-    name: "source",
-    options: {},
-    create: () => ({
+
+  settle(): void {
+    this.#source.settled();
+  }
+}
+
+/** A transport that only delivers, as fast as core settles, within an in-flight bound. */
+class DeliverySource {
+  readonly transport: ConfiguredTransport;
+  #deliver: Deliver = () => undefined;
+  #finish: () => void = () => undefined;
+  #total = 0;
+  #delivered = 0;
+  #settled = 0;
+
+  constructor() {
+    const close = () => Promise.resolve({ abandonedDeliveries: 0 });
+    const subscription = { update: () => Promise.resolve(), pause: () => undefined, resume: () => undefined, partitions: () => [], close };
+    const transport: Transport = {
       name: "source",
       capabilities: { ordering: "partition" },
-      connect: async () => undefined,
-      publish: async () => [],
-      subscribe: async (_request, to) => {
-        deliver = to;
-        return subscription;
+      connect: () => Promise.resolve(),
+      publish: () => Promise.resolve([]),
+      subscribe: (_request, deliver) => {
+        this.#deliver = deliver;
+        return Promise.resolve(subscription);
       },
-      close: async () => ({ abandonedDeliveries: 0 }),
-    }),
-  };
-  return {
-    transport,
-    deliverAll: (total) =>
-      new Promise((resolve) => {
-        settled = 0;
-        let delivered = 0;
-        const fill = (): void => {
-          while (delivered < total && delivered - settled < IN_FLIGHT) deliver(new BenchDelivery(delivered++ % PARTITIONS));
-        };
-        // Fetched in bulk, as a real client does: half the bound at a time.
-        onSettled = () => {
-          if (settled === total) resolve();
-          else if (delivered - settled === IN_FLIGHT / 2) fill();
-        };
-        fill();
-      }),
-  };
+      close,
+    };
+    this.transport = { kind: "transport", name: "source", options: {}, create: () => transport };
+  }
+
+  deliverAll(total: number): Promise<void> {
+    this.#total = total;
+    return new Promise((resolve) => {
+      this.#finish = resolve;
+      this.#fill();
+    });
+  }
+
+  settled(): void {
+    this.#settled++;
+    if (this.#settled === this.#total) this.#finish();
+    // Fetched in bulk, as a real client does: half the bound at a time.
+    else if (this.#delivered - this.#settled === IN_FLIGHT / 2) this.#fill();
+  }
+
+  #fill(): void {
+    while (this.#delivered < this.#total && this.#delivered - this.#settled < IN_FLIGHT) {
+      this.#deliver(new BenchDelivery(this.#delivered++ % PARTITIONS, this));
+    }
+  }
 }
 
 const results = await runSideBySide([bareLoop(), coreDispatch("partition"), coreDispatch("none"), throughMemory()], ROUNDS);

@@ -45,7 +45,7 @@ export async function fly(flights: readonly NumberedFlight[], { transport }: Dem
   await until(() => ledger.outstanding === 0, { timeoutMs: DEADLINE_MS, what: "every flight handled" });
   const elapsedMs = performance.now() - startedMs;
   await until(() => isDrained(bus), { timeoutMs: DEADLINE_MS, what: "every offset committed" });
-  const verdict = await ledger.verdict({ reader: { read: bus.lag }, group: "delays" });
+  const verdict = await ledger.verdict({ reader: { read: (query) => bus.lag(query) }, group: "delays" });
   return { statistics, verdict, elapsedMs };
 }
 

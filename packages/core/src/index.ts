@@ -23,6 +23,8 @@ export type {
   BusOperations,
   BusPublisher,
   BusSubscriber,
+  BusTransaction,
+  BusTransactions,
   EventBus,
   StreamedMessage,
   SubscribeBatchOptions,

@@ -3,8 +3,9 @@ import type { ConfiguredTransport, EventBus, Message } from "@bus/core";
 import { memory } from "@bus/memory";
 import { z } from "zod";
 
-/** Fails to compile unless both types are the same. */
-type Equal<TLeft, TRight> = (<T>() => T extends TLeft ? 1 : 2) extends <T>() => T extends TRight ? 1 : 2 ? true : false;
+type Equal<TLeft, TRight> = [TLeft, TRight] extends [TRight, TLeft] ? true : false;
+
+/** Fails to compile unless the value's type is the expected one. */
 function expectType<TExpected>() {
   return <TActual>(_value: TActual, ..._equal: Equal<TActual, TExpected> extends true ? [] : ["types differ"]): void => undefined;
 }

@@ -7,14 +7,13 @@ import type { Subscription } from "../contracts/subscribe.ts";
 import type { Topic } from "../contracts/topic.ts";
 import type { CloseReport } from "../contracts/transport.ts";
 import { BusClosedError, BusConfigError, BusError } from "../errors/bus-error.ts";
-import { encodeMessage } from "../publish/encode-message.ts";
 import type { PublishOptions } from "../publish/encode-message.ts";
-import { onlyReceipt, publishUntilAborted } from "../publish/publish-path.ts";
-import { bytesTopic } from "../topics/define-topic.ts";
 import type { BusCore } from "./bus-core.ts";
-import type { StreamedMessage } from "./event-bus.ts";
+import { BusPublishing } from "./bus-publishing.ts";
+import type { BusTransaction, StreamedMessage } from "./event-bus.ts";
 import { HealthBoard } from "./health-checks.ts";
 import { MessageStream } from "./message-stream.ts";
+import { runTransaction } from "./run-transaction.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 /** A plugin at work, with its name. */
@@ -36,14 +35,16 @@ export class BusRuntime {
   readonly #parts: BusRuntimeParts;
   readonly #health = new HealthBoard();
   readonly #streams = new Set<MessageStream>();
+  readonly #publishing: BusPublishing;
   #status: BusStatus = "created";
-  #publishing = true;
+  #mayPublish = true;
   #starting: Promise<void> | undefined;
   #startFailed = false;
   #closing: Promise<CloseReport> | undefined;
 
   constructor(parts: BusRuntimeParts) {
     this.#parts = parts;
+    this.#publishing = new BusPublishing(parts.core.publish);
   }
 
   get status(): BusStatus {
@@ -61,20 +62,19 @@ export class BusRuntime {
     return this.#closing;
   }
 
-  async publish(topicOrName: Topic<unknown, never> | string, value: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async publish(topic: Topic<unknown, never> | string, value: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     this.#requirePublishing();
-    const topic = publishTopicOf(topicOrName);
-    const message = await encodeMessage(topic, value, options);
-    return onlyReceipt(await publishUntilAborted(() => this.#parts.core.publish([message]), options.signal));
+    return this.#publishing.publish(topic, value, options);
   }
 
-  async publishMany(topic: Topic<unknown, never>, values: readonly unknown[], options: PublishOptions = {}): Promise<readonly PublishReceipt[]> {
+  async publishMany(topic: Topic<unknown, never>, values: readonly unknown[], options?: PublishOptions): Promise<readonly PublishReceipt[]> {
     this.#requirePublishing();
-    const target = publishTopicOf(topic);
-    // Everything is encoded before anything is sent: a value that cannot be encoded must not leave half a call behind.
-    const messages = await Promise.all(values.map(async (value) => encodeMessage(target, value, options)));
-    if (messages.length === 0) return [];
-    return publishUntilAborted(() => this.#parts.core.publish(messages), options.signal);
+    return this.#publishing.publishMany(topic, values, options);
+  }
+
+  async transaction<TResult>(body: (transaction: BusTransaction) => Promise<TResult>): Promise<TResult> {
+    this.#requirePublishing();
+    return runTransaction(this.#parts, body);
   }
 
   subscribe(topic: Topic<unknown, never> | string, handler: Handler<never>, options: unknown): Promise<Subscription> {
@@ -128,7 +128,7 @@ export class BusRuntime {
     for (const stream of this.#streams) stream.finish();
     const report = await attempt(() => this.#parts.subscriptions.close({ drainTimeoutMs }));
     for (const { instance } of this.#parts.plugins.toReversed()) await attempt(() => instance.close?.());
-    this.#publishing = false;
+    this.#mayPublish = false;
     await attempt(() => this.#parts.core.transport.close({ drainTimeoutMs }));
     this.#become("closed");
     if (failures.length > 0) throw closeFailed(failures);
@@ -141,21 +141,10 @@ export class BusRuntime {
   }
 
   #requirePublishing(): void {
-    if (!this.#publishing) throw new BusClosedError("cannot publish: the bus is closed");
+    if (!this.#mayPublish) throw new BusClosedError("cannot publish: the bus is closed");
     if (this.#status !== "created") return;
     throw new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", { details: { path: "status", value: this.#status } });
   }
-}
-
-function publishTopicOf(topic: Topic<unknown, never> | string): Topic<unknown, unknown> {
-  const resolved = typeof topic === "string" ? bytesTopic(topic) : topic;
-  if (resolved?.kind !== "topic") {
-    throw new BusConfigError("BUS_CONFIG", `topic must be a name or come from defineTopic, got ${typeof topic}`, {
-      details: { path: "topic", value: topic },
-    });
-  }
-  // The public signature ties the value to the topic; from here on values are checked by codec and schema.
-  return resolved as Topic<unknown, unknown>;
 }
 
 function closeFailed(failures: readonly unknown[]): BusError {

@@ -67,6 +67,7 @@ function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
     subscribe: runtime.subscribe.bind(runtime),
     subscribeBatch: runtime.subscribeBatch.bind(runtime),
     stream: runtime.stream.bind(runtime),
+    transaction: runtime.transaction.bind(runtime),
     get status() {
       return runtime.status;
     },

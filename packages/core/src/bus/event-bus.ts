@@ -39,6 +39,30 @@ export interface BusPublisher {
 /** How batches are made. */
 export interface SubscribeBatchOptions extends Omit<SubscribeOptions, "ordering" | "concurrency">, Partial<BatchLimits> {}
 
+/** An open transaction of a bus. */
+export interface BusTransaction extends BusPublisher {
+  /**
+   * Commit the position after this message with the transaction: it is then handled exactly once, together with what
+   * the transaction publishes.
+   *
+   * @param message - What the handler was given; its subscription must have ordering `partition`.
+   * @throws BusConfigError `BUS_UNSUPPORTED` for another ordering, `BUS_CONFIG` for a message of another bus.
+   */
+  consumed(message: Message<unknown>): void;
+}
+
+/** Runs transactions. */
+export interface BusTransactions {
+  /**
+   * Publish messages, and commit the positions of consumed ones, together or not at all: commits when `body` resolves,
+   * aborts when it rejects. Consumers that read committed messages never see an aborted one.
+   *
+   * @throws BusConfigError `BUS_UNSUPPORTED` when the transport has no transactions; BusTransportError `BUS_FENCED`
+   *   when another process with the same transactional id took over. What `body` throws passes through.
+   */
+  transaction<TResult>(body: (transaction: BusTransaction) => Promise<TResult>): Promise<TResult>;
+}
+
 /** A message of a stream; it is acknowledged when the next one is asked for. */
 export interface StreamedMessage<TValue> {
   readonly message: Message<TValue>;
@@ -126,4 +150,4 @@ export interface BusLifecycle extends AsyncDisposable {
 }
 
 /** An event bus; plugins add their own members. */
-export interface EventBus extends BusPublisher, BusSubscriber, BusOperations, BusLifecycle {}
+export interface EventBus extends BusPublisher, BusSubscriber, BusTransactions, BusOperations, BusLifecycle {}

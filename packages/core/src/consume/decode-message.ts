@@ -20,6 +20,11 @@ class DecodedMessage implements Message<unknown> {
     this.value = value;
   }
 
+  /** The delivery behind a message that a handler of this bus was given. */
+  static deliveryOf(message: object): Delivery | undefined {
+    return #delivery in message ? message.#delivery : undefined;
+  }
+
   get topic(): string {
     return this.#delivery.topic;
   }
@@ -48,6 +53,11 @@ class DecodedMessage implements Message<unknown> {
   get headers(): HeaderList {
     return this.#delivery.headers;
   }
+}
+
+/** The delivery behind a message that a handler of this bus was given; `undefined` for any other object. */
+export function deliveryOf(message: object): Delivery | undefined {
+  return DecodedMessage.deliveryOf(message);
 }
 
 /**

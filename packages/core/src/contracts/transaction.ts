@@ -1,11 +1,16 @@
 import type { Delivery } from "./delivery.ts";
-import type { OutgoingMessage } from "./message.ts";
+import type { OutgoingMessage, PublishReceipt } from "./message.ts";
 
 /** An open transaction: messages and consumed positions that become visible together or not at all. */
 export interface TransportTransaction {
-  /** Write messages inside the transaction. */
-  publish(messages: readonly OutgoingMessage[]): Promise<void>;
-  /** Commit the position after this delivery as part of the transaction. */
+  /** Write messages inside the transaction; they can be read once it has committed. */
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]>;
+  /**
+   * Commit the position after this delivery as part of the transaction. The delivery must be the oldest unsettled one
+   * of its partition (core allows this with ordering `partition` only): a position never passes an unfinished message.
+   *
+   * @throws BusTransportError `BUS_FENCED` when the partition is not owned any more.
+   */
   consumed(delivery: Delivery): void;
 }
 
