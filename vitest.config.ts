@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
+import type { ViteUserConfig } from "vitest/config";
 
 const conditions = ["@bus/source", "node", "import", "module", "default"];
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
@@ -12,3 +13,5 @@ export default defineConfig({
     hookTimeout: 30_000,
   },
 });
+
+export default config;

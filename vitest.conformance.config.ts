@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
+import type { ViteUserConfig } from "vitest/config";
 
 const conditions = ["@bus/source", "node", "import", "module", "default"];
 
 /** Suites that talk to real brokers: one file at a time, so that figures and time-outs mean something on two cores. */
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
@@ -14,3 +15,5 @@ export default defineConfig({
     hookTimeout: 180_000,
   },
 });
+
+export default config;

@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 import { findFiles } from "./find-files.ts";
 import { commandLine, runProgram } from "./run-program.ts";
@@ -134,6 +135,6 @@ function outcomeLine(outcome: StepOutcome): string {
 }
 
 function failureText(step: Step, output: string): string {
-  const indented = output.trimEnd().replaceAll(/^/gm, "  | ");
+  const indented = stripVTControlCharacters(output).trimEnd().replaceAll(/^/gm, "  | ");
   return `${indented}\n  | this step alone: pnpm test --only=${step.name}\n  | its command:     ${commandLine(step.command)}\n`;
 }
