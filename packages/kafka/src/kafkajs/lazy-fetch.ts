@@ -38,6 +38,7 @@ export class LazyFetch {
   readonly verifyChecksums: boolean;
   /** Header names seen by this consumer. */
   readonly headerNames: HeaderNames = new HeaderNames();
+  readonly #isInstalled: boolean;
   #decoder: FetchDecoder;
 
   /** Installs the decoder in kafkajs when that has not been done; see `decoder` for whether it could be. */
@@ -45,6 +46,7 @@ export class LazyFetch {
     const installation = installLazyFetch();
     this.rackId = options.rackId ?? "";
     this.verifyChecksums = options.verifyChecksums ?? false;
+    this.#isInstalled = installation.active;
     this.#decoder = installation.active ? LAZY : { kind: "client", reason: installation.reason };
   }
 
@@ -63,7 +65,7 @@ export class LazyFetch {
    * `decoder` says so, kafkajs' own messages: tell them apart by `kind`.
    */
   consumerConfig(config: ConsumerConfig): ConsumerConfig {
-    if (this.#decoder.kind === "client") return { ...config, rackId: this.rackId };
+    if (!this.#isInstalled) return { ...config, rackId: this.rackId };
     return Object.assign({ ...config }, { rackId: this });
   }
 }
