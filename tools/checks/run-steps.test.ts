@@ -73,10 +73,14 @@ describe("runSteps", () => {
       numFailedTests: 0,
       numPendingTests: 2,
       numTodoTests: 0,
+      testResults: [
+        { assertionResults: [{ fullName: "a > b: no process control", status: "skipped" }] },
+      ],
     };
     const program = `require("node:fs").writeFileSync(process.argv.at(-1).split("=")[1], '${JSON.stringify(report)}')`;
     const tests: Step = { ...step("unit", program), counts: "vitest" };
     expect(await run([tests])).toEqual({ passed: 5, failed: 0, skipped: 2 });
+    expect(written).toContain("  | not run: a > b: no process control\n");
     expect(await run([{ ...step("unit", ""), counts: "vitest" }])).toEqual({
       passed: 0,
       failed: 1,

@@ -8,6 +8,7 @@ import type { RunResult } from "./run-program.ts";
 import { NO_COUNTS, addCounts } from "./step.ts";
 import type { Counts, Step, StepOutcome } from "./step.ts";
 import { vitestCounts } from "./vitest-counts.ts";
+import type { VitestResult } from "./vitest-counts.ts";
 
 /** Where steps run, and where they say how it went. */
 export interface RunStepsOptions {
@@ -27,7 +28,7 @@ export async function runSteps(steps: readonly Step[], options: RunStepsOptions)
     if (options.signal.aborted) break;
     options.write(`${step.name.padEnd(16)} `);
     const outcome = await runStep(step, passed, options);
-    options.write(`${outcomeLine(outcome)}\n`);
+    options.write(`${outcomeLine(outcome)}\n${skippedLines(outcome)}`);
     if (isPassed(outcome)) passed.add(step.name);
     else if (outcome.kind === "ran") options.write(failureText(step, outcome.output));
     total = addCounts(total, countsOf(outcome));
@@ -77,14 +78,10 @@ async function runStep(
     timeoutMs: step.timeoutMs,
     signal: options.signal,
   });
-  const counts =
+  const durationMs = performance.now() - startedAtMs;
+  const { counts, skipped } =
     step.counts === "vitest" ? await vitestCounts(report, result.status) : oneGate(result);
-  return {
-    kind: "ran",
-    counts,
-    durationMs: performance.now() - startedAtMs,
-    output: result.output,
-  };
+  return { kind: "ran", counts, skipped, durationMs, output: result.output };
 }
 
 async function hasInput(step: Step, root: string): Promise<boolean> {
@@ -96,8 +93,9 @@ function withReport(step: Step, report: string): readonly [string, ...string[]] 
   return [...step.command, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
 }
 
-function oneGate(result: RunResult): Counts {
-  return result.status === 0 ? { ...NO_COUNTS, passed: 1 } : { ...NO_COUNTS, failed: 1 };
+function oneGate({ status }: RunResult): VitestResult {
+  const counts = status === 0 ? { ...NO_COUNTS, passed: 1 } : { ...NO_COUNTS, failed: 1 };
+  return { counts, skipped: [] };
 }
 
 function isPassed(outcome: StepOutcome): boolean {
@@ -132,6 +130,12 @@ function outcomeLine(outcome: StepOutcome): string {
     case "no-input":
       return "-       nothing to do yet";
   }
+}
+
+/** A test that was not run is never silent. */
+function skippedLines(outcome: StepOutcome): string {
+  if (outcome.kind !== "ran") return "";
+  return outcome.skipped.map((name) => `  | not run: ${name}\n`).join("");
 }
 
 function failureText(step: Step, output: string): string {

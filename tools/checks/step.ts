@@ -29,6 +29,8 @@ export type StepOutcome =
       readonly counts: Counts;
       readonly durationMs: number;
       readonly output: string;
+      /** Names of the tests that were not run. */
+      readonly skipped: readonly string[];
     }
   | { readonly kind: "blocked"; readonly by: string }
   | { readonly kind: "no-input" };

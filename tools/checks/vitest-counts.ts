@@ -2,6 +2,13 @@ import { readFile } from "node:fs/promises";
 
 import type { Counts } from "./step.ts";
 
+/** The tests of one vitest run. */
+export interface VitestResult {
+  readonly counts: Counts;
+  /** Full names of the tests that were not run. */
+  readonly skipped: readonly string[];
+}
+
 /** What is read of the JSON that vitest's `json` reporter writes. */
 interface VitestReport {
   readonly success: boolean;
@@ -9,6 +16,9 @@ interface VitestReport {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
 }
 
 /**
@@ -19,16 +29,21 @@ interface VitestReport {
  * @param reportFile - What the `json` reporter has written, if it came that far.
  * @param status - Exit status of vitest.
  */
-export async function vitestCounts(reportFile: string, status: number): Promise<Counts> {
+export async function vitestCounts(reportFile: string, status: number): Promise<VitestResult> {
   const report = await readReport(reportFile);
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  if (report === undefined) return { counts: { passed: 0, failed: 1, skipped: 0 }, skipped: [] };
   const counts = {
     passed: report.numPassedTests,
     failed: report.numFailedTests,
     skipped: report.numPendingTests + report.numTodoTests,
   };
   const failed = status !== 0 || !report.success || counts.passed + counts.failed === 0;
-  return failed && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults);
+  const skipped = tests.filter((each) => each.status !== "passed" && each.status !== "failed");
+  return {
+    counts: failed && counts.failed === 0 ? { ...counts, failed: 1 } : counts,
+    skipped: skipped.map(({ fullName }) => fullName),
+  };
 }
 
 async function readReport(file: string): Promise<VitestReport | undefined> {
