@@ -32,13 +32,13 @@ export const STEPS: readonly Step[] = [
   gate("pack", ["build"]),
   gate("publint", ["pack"]),
   gate("attw", ["pack"]),
-  gate("package-gate", ["pack"]),
   {
     name: "prepare",
     inputs: ["tools/*/prepare.ts"],
     command: checkCommand("prepare-tools"),
     timeoutMs: 5 * MINUTE_MS,
   },
+  gate("package-gate", ["pack", "prepare"]),
   {
     name: "conformance",
     needs: ["prepare"],
