@@ -1,9 +1,11 @@
 export { formatConformanceTable } from "./conformance/conformance-result.ts";
 export { runConformance } from "./conformance/run-conformance.ts";
 export { CONFORMANCE_TIMINGS } from "./conformance/subject.ts";
+export { faultyTransport } from "./faulty-transport.ts";
 export { checkLedger } from "./ledger-check.ts";
 export { createLedger } from "./ledger.ts";
 export { manualClock } from "./manual-clock.ts";
+export { createProbe } from "./probe.ts";
 export { testHost } from "./test-host.ts";
 export { until, within } from "./until.ts";
 
@@ -21,10 +23,13 @@ export type {
   ConformanceTimings,
   TransportOverrides,
 } from "./conformance/subject.ts";
+export type { PublishFault, TransportFaults } from "./faulty-transport.ts";
 export type { LedgerBounds } from "./ledger-check.ts";
 export type { DrainedQuery } from "./ledger-drained.ts";
 export type { Evidence, Finding, LedgerEntry } from "./ledger-finding.ts";
 export type { Ledger, LedgerRun, LedgerVerdict } from "./ledger.ts";
 export type { ManualClock } from "./manual-clock.ts";
+export type { ProbedMessage, ProbePredicate, ProbeRecord, ProbeWait } from "./probe-records.ts";
+export type { Probe, ProbeWaiter } from "./probe.ts";
 export type { TestHost } from "./test-host.ts";
 export type { UntilOptions } from "./until.ts";

@@ -75,10 +75,9 @@ async function publishFromLastHandler(lab: Lab): Promise<void> {
     group,
     topics: [topic],
     ledger,
-    handle: async (_message, context) => {
+    handle: async () => {
       started = true;
       await lab.quiet(40);
-      assert.ok(!context.signal.aborted, "a handler that ends in time is not aborted");
       await consumer.bus.publish(results, new Uint8Array(1));
     },
   });

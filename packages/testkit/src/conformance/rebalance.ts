@@ -2,7 +2,6 @@ import { strict as assert } from "node:assert";
 import { ACK, RELEASE } from "@bus/core";
 import { systemClock } from "@bus/core/adapter";
 import { createLedger } from "../ledger.ts";
-import type { Ledger } from "../ledger.ts";
 import { aborted } from "./behaviour.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { closeBooks } from "./books.ts";
@@ -66,7 +65,7 @@ async function joinAndLeave(lab: Lab, behaviour: Behaviour): Promise<void> {
   await progress(lab, second, 20);
   await publisher.stop();
   await closeBooks(lab, options.ledger, { ...options, maxDuplicates: PARTITIONS * 4 });
-  report(lab, options.ledger);
+  lab.figures["duplicates"] = options.ledger.duplicates;
 }
 
 async function killOne(lab: Lab, behaviour: Behaviour): Promise<void> {
@@ -84,7 +83,7 @@ async function killOne(lab: Lab, behaviour: Behaviour): Promise<void> {
   const timeoutMs = lab.timings.stepMs + lab.timings.takeoverMs;
   // What the dead member had handled within one commit interval, and what was moving in the rebalances around it.
   await closeBooks(lab, options.ledger, { ...options, timeoutMs, maxDuplicates: lately + PARTITIONS * 3 });
-  report(lab, options.ledger);
+  lab.figures["duplicates"] = options.ledger.duplicates;
 }
 
 async function abortedByRebalance(lab: Lab): Promise<void> {
@@ -159,8 +158,4 @@ async function progress(lab: Lab, consumer: Consumer, more: number): Promise<voi
 async function close(lab: Lab, consumer: Consumer): Promise<void> {
   const report = await lab.within(consumer.bus.close({ drainTimeoutMs: lab.timings.stepMs }), "a member to leave");
   assert.equal(report.abandonedDeliveries, 0, "handlers that end in time are not abandoned");
-}
-
-function report(lab: Lab, ledger: Ledger): void {
-  lab.figures["duplicates"] = ledger.duplicates;
 }

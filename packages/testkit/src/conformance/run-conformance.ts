@@ -61,7 +61,7 @@ export function runConformance(
       continue;
     }
     record({ outcome: "skipped", reason, durationMs: 0, figures: {} });
-    skip(runner, name, reason);
+    registerSkip(runner, name, reason);
   }
   return { results };
 }
@@ -97,7 +97,7 @@ function fullName(guarantee: Guarantee, test: GuaranteeTest): string {
   return `${guarantee.name}: ${test.name}`;
 }
 
-function skip(runner: ConformanceRunner, name: string, reason: string): void {
+function registerSkip(runner: ConformanceRunner, name: string, reason: string): void {
   if (runner.skip !== undefined) return runner.skip(name, reason);
   runner.test(`${name} (skipped: ${reason})`, () => Promise.resolve(), { timeoutMs: 1_000, alone: false });
 }

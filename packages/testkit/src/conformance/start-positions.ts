@@ -43,11 +43,11 @@ async function earliestAndLatest(lab: Lab): Promise<void> {
   const topic = await lab.topic();
   const process = await lab.publisher();
   await publishNumbered(process.transport, { topic, keys: 1, perKey: 10 });
-  const earliest = await join(lab, process, { group: lab.group(), topics: [{ topic, startFrom: "earliest" }], react: acknowledge });
+  const earliest = await join(lab, await lab.process(), { group: lab.group(), topics: [{ topic, startFrom: "earliest" }], react: acknowledge });
   const latest = await join(lab, process, { group: lab.group(), topics: [{ topic, startFrom: "latest" }], react: acknowledge });
   await publishNumbered(process.transport, { topic, keys: 1, perKey: 5, from: 10 });
-  await has(lab, earliest, 0, 15);
-  await has(lab, latest, 10, 15);
+  await has(lab, earliest, [0, 15]);
+  await has(lab, latest, [10, 15]);
 }
 
 async function perTopic(lab: Lab): Promise<void> {
@@ -78,7 +78,7 @@ async function none(lab: Lab): Promise<void> {
   );
   await lab.quiet();
   assert.equal(delivered, 0, "nothing is consumed");
-  await has(lab, await join(lab, await lab.process(), { group, topics: [{ topic, startFrom: "earliest" }], react: acknowledge }), 0, 3);
+  await has(lab, await join(lab, await lab.process(), { group, topics: [{ topic, startFrom: "earliest" }], react: acknowledge }), [0, 3]);
 }
 
 async function committedWins(lab: Lab): Promise<void> {
@@ -88,14 +88,14 @@ async function committedWins(lab: Lab): Promise<void> {
   await publishNumbered(transport, { topic, keys: 1, perKey: 4 });
   for (const [round, startFrom] of (["earliest", "latest", "none", "earliest"] as const).entries()) {
     const member = await join(lab, await lab.process(), { group, topics: [{ topic, startFrom }], react: acknowledge });
-    await has(lab, member, round * 4, round * 4 + 4);
+    await has(lab, member, [round * 4, round * 4 + 4]);
     await lab.within(member.subscription.close({ drainTimeoutMs: 1_000 }), "the member to leave");
     await publishNumbered(transport, { topic, keys: 1, perKey: 4, from: round * 4 + 4 });
   }
 }
 
 /** The member gets exactly the messages numbered `from` to `to − 1`. */
-async function has(lab: Lab, member: Member, from: number, to: number): Promise<void> {
+async function has(lab: Lab, member: Member, [from, to]: readonly [from: number, to: number]): Promise<void> {
   const sequences = (): readonly number[] => member.received.map((received) => entryOf(received).sequence);
   await lab.until(() => sequences().length >= to - from, `messages ${from} to ${to - 1}`, { state: sequences });
   await lab.quiet();

@@ -29,15 +29,15 @@ export interface ConformanceTimings {
 /** Faults that only the subject knows how to cause. Tests that need a missing one are skipped, with that reason. */
 export interface ConformanceFaults {
   /** End a simulated process as if it was killed: nothing is drained, committed or left; the broker has to notice. */
-  crash?(process: ConfiguredTransport): Promise<void>;
+  readonly crash?: (process: ConfiguredTransport) => Promise<void>;
   /** Cut a simulated process off its broker; the returned function connects it again. */
-  disconnect?(process: ConfiguredTransport): Promise<() => Promise<void>>;
+  readonly disconnect?: (process: ConfiguredTransport) => Promise<() => Promise<void>>;
   /** Take every partition of a group away from a process without a drain, as after an expired session. */
-  revoke?(process: ConfiguredTransport, group: string): Promise<void>;
+  readonly revoke?: (process: ConfiguredTransport, group: string) => Promise<void>;
   /** Use up at least one offset of a partition that no consumer ever receives: a control record, an aborted message. */
-  makeGap?(partition: TopicPartition): Promise<void>;
+  readonly makeGap?: (partition: TopicPartition) => Promise<void>;
   /** Remove everything before an offset, as retention does. */
-  removeBefore?(partition: TopicPartition, offset: bigint): Promise<void>;
+  readonly removeBefore?: (partition: TopicPartition, offset: bigint) => Promise<void>;
 }
 
 /** A test that a subject cannot pass, and why; printed with the results. */

@@ -42,11 +42,11 @@ async function added(lab: Lab): Promise<void> {
   const { transport } = process;
   for (const topic of topics) await publishNumbered(transport, { topic, keys: 4, perKey: 5 });
   const member = await join(lab, process, { group: lab.group(), topics: [topics[0]], react: acknowledge });
-  await receivedOf(lab, member, topics[0], 20);
+  await receivedOf(lab, member, { topic: topics[0], count: 20 });
   await lab.within(member.subscription.update(topics.map((topic) => ({ topic }))), "update to add a topic");
-  await receivedOf(lab, member, topics[1], 20);
+  await receivedOf(lab, member, { topic: topics[1], count: 20 });
   for (const topic of topics) await publishNumbered(transport, { topic, keys: 4, perKey: 5, from: 5 });
-  for (const topic of topics) await receivedOf(lab, member, topic, 40);
+  for (const topic of topics) await receivedOf(lab, member, { topic, count: 40 });
   await lab.quiet();
   lab.figures["duplicates"] = member.received.length - 80;
   assert.equal(member.received.length, 80, "settled messages do not come again when a topic is added");
@@ -58,16 +58,16 @@ async function removedAndAdded(lab: Lab): Promise<void> {
   const { transport } = process;
   const member = await join(lab, process, { group: lab.group(), topics, react: acknowledge });
   for (const topic of topics) await publishNumbered(transport, { topic, keys: 1, perKey: 10 });
-  for (const topic of topics) await receivedOf(lab, member, topic, 10);
+  for (const topic of topics) await receivedOf(lab, member, { topic, count: 10 });
   await lab.within(member.subscription.update([{ topic: topics[0] }]), "update to remove a topic");
   const owned = new Set(member.subscription.partitions().map(({ topic }) => topic));
   assert.deepEqual([...owned], [topics[0]], "only the remaining topic is owned");
   for (const topic of topics) await publishNumbered(transport, { topic, keys: 1, perKey: 10, from: 10 });
-  await receivedOf(lab, member, topics[0], 20);
+  await receivedOf(lab, member, { topic: topics[0], count: 20 });
   await lab.quiet();
   assert.equal(countOf(member, topics[1]), 10, "a removed topic is delivered no more");
   await lab.within(member.subscription.update(topics.map((topic) => ({ topic }))), "update to add the topic again");
-  await receivedOf(lab, member, topics[1], 20);
+  await receivedOf(lab, member, { topic: topics[1], count: 20 });
   await lab.quiet();
   assert.equal(member.received.length, 40, "nothing comes twice: the removed topic was committed when it was drained");
 }
@@ -89,7 +89,8 @@ function countOf(member: Member, topic: string): number {
   return member.received.filter((received) => received.topic === topic).length;
 }
 
-async function receivedOf(lab: Lab, member: Member, topic: string, count: number): Promise<void> {
+async function receivedOf(lab: Lab, member: Member, wanted: { readonly topic: string; readonly count: number }): Promise<void> {
+  const { topic, count } = wanted;
   await lab.until(() => countOf(member, topic) >= count, `${count} messages of ${topic}`, {
     state: () => countOf(member, topic),
   });

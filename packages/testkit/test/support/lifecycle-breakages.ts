@@ -1,0 +1,281 @@
+import { ACK } from "@bus/core";
+import type {
+  Capabilities,
+  Deliver,
+  Delivery,
+  GroupLag,
+  LagReader,
+  Settlement,
+  SubscriptionRequest,
+  TopicSubscription,
+  Transport,
+  TransportSubscription,
+} from "@bus/core";
+import { systemClock } from "@bus/core/adapter";
+import { changed } from "./broken-transport.ts";
+import type { Breakage } from "./broken-transport.ts";
+import type { KnownBreakage } from "./breakages.ts";
+
+/** Transports that break commits and membership. */
+export const MEMBERSHIP_BREAKAGES: readonly KnownBreakage[] = [
+  {
+    what: "acknowledges earlier messages when a later one of their partition is acknowledged",
+    guarantee: "commit is contiguous",
+    broken: { breakage: () => ({ deliver: acknowledgeEarlier }) },
+  },
+  {
+    what: "commits what it has received when the only member of a group crashes",
+    guarantee: "crash without close",
+    broken: { breakage: commitOnCrash() },
+  },
+  {
+    what: "never tells deliveries that their partition is being taken away",
+    guarantee: "rebalance while handlers run",
+    broken: { breakage: signalsOfCloseOnly },
+  },
+  {
+    what: "ignores topics that are added later",
+    guarantee: "subscribe after start",
+    broken: { breakage: () => ({ subscribe: withUpdate((topics, request) => topics.filter(({ topic }) => includes(request, topic))) }) },
+  },
+  {
+    what: "reads a held topic and skips its messages",
+    guarantee: "hold a topic without handler",
+    broken: { breakage: () => ({ subscribe: skipHeld }) },
+  },
+  {
+    what: "begins at the earliest message when it should begin at none",
+    guarantee: "start positions",
+    broken: { breakage: () => ({ subscribe: (next) => (request, deliver) => next(withoutNone(request), deliver) }) },
+  },
+];
+
+/** Transports that break the end of things, and what is told about them. */
+export const CLOSING_BREAKAGES: readonly KnownBreakage[] = [
+  {
+    what: "accepts a subscription after close",
+    guarantee: "close at any time",
+    broken: { breakage: subscribeAfterClose },
+  },
+  {
+    what: "aborts handlers as soon as it begins to drain",
+    guarantee: "drain deadline",
+    broken: { breakage: () => ({ deliver: (next) => (delivery) => next(changed(delivery, { signal: delivery.draining })) }) },
+  },
+  {
+    what: "counts a delivery that was given back as a failed attempt",
+    guarantee: "abort is not failure",
+    broken: { breakage: countReleases() },
+  },
+  {
+    what: "takes a topic that does not exist for one without lag",
+    guarantee: "lag is truthful",
+    broken: { breakage: () => ({ capabilities: withReader(hideUnknown) }) },
+  },
+  {
+    what: "calls every partition with lag old",
+    guarantee: "lag is truthful",
+    broken: {
+      breakage: () => ({
+        capabilities: withReader((reader) => ({
+          read: (query) => reader.read(query),
+          olderThan: (lag) => Promise.resolve(lag.filter(({ lagMessages }) => lagMessages > 0n)),
+        })),
+      }),
+    },
+  },
+  {
+    what: "leaves a timer behind when it closes",
+    guarantee: "nothing left after close",
+    broken: { breakage: leaveTimer },
+  },
+];
+
+/** A later acknowledgement settles everything before it; what settles afterwards is swallowed. */
+function acknowledgeEarlier(next: Deliver): Deliver {
+  const unsettled = new Map<number, Delivery[]>();
+  return (delivery) => {
+    const queue = unsettled.get(delivery.partition) ?? [];
+    unsettled.set(delivery.partition, queue);
+    queue.push(delivery);
+    const settle = (settlement: Settlement): void => {
+      const index = queue.indexOf(delivery);
+      if (index < 0) return;
+      const settled = queue.splice(settlement.kind === "ack" ? 0 : index, settlement.kind === "ack" ? index + 1 : 1);
+      for (const one of settled) one.settle(settlement);
+    };
+    next(changed(delivery, { settle }));
+  };
+}
+
+/** Processes share what they know of each other's groups, as if the broker told them. */
+function commitOnCrash(): () => Breakage {
+  const members = new Map<string, number>();
+  return () => {
+    const unsettled = new Map<string, Set<Delivery>>();
+    return {
+      subscribe: (next) => (request, deliver) => {
+        members.set(request.group, (members.get(request.group) ?? 0) + 1);
+        return next(request, deliver);
+      },
+      deliver: (next, group) => {
+        const own = new Set<Delivery>();
+        unsettled.set(group, own);
+        return (delivery) => {
+          own.add(delivery);
+          const settle = (settlement: Settlement): void => {
+            if (own.delete(delivery)) delivery.settle(settlement);
+          };
+          next(changed(delivery, { settle }));
+        };
+      },
+      crash: async () => {
+        for (const [group, own] of unsettled) {
+          if (members.get(group) !== 1) continue;
+          for (const delivery of own) delivery.settle(ACK);
+          own.clear();
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    };
+  };
+}
+
+function countReleases(): () => Breakage {
+  const releases = new Map<string, number>();
+  return () => ({
+    deliver: (next, group) => (delivery) => {
+      const id = `${group}/${delivery.topic}/${delivery.partition}/${delivery.offset}`;
+      const settle = (settlement: Settlement): void => {
+        if (settlement.kind === "release") releases.set(id, (releases.get(id) ?? 0) + 1);
+        delivery.settle(settlement);
+      };
+      next(changed(delivery, { attempt: delivery.attempt + (releases.get(id) ?? 0), settle }));
+    },
+  });
+}
+
+/** Both signals abort when the member or its transport is closed, and at no other time. */
+function signalsOfCloseOnly(): Breakage {
+  const closing = new AbortController();
+  return {
+    subscribe: (next) => async (request, deliver) => {
+      const leaving = new AbortController();
+      const draining = AbortSignal.any([leaving.signal, closing.signal]);
+      const own = await next(request, (delivery) => {
+        const signal = AbortSignal.any([draining]);
+        deliver(changed(delivery, { draining, signal }));
+      });
+      return delegate(own, {
+        close: (options) => {
+          leaving.abort();
+          return own.close(options);
+        },
+      });
+    },
+    close: (next) => (options) => {
+      closing.abort();
+      return next(options);
+    },
+  };
+}
+
+function withUpdate(
+  change: (topics: readonly TopicSubscription[], request: SubscriptionRequest) => readonly TopicSubscription[],
+): NonNullable<Breakage["subscribe"]> {
+  return (next) => async (request, deliver) => {
+    const own = await next(request, deliver);
+    return delegate(own, { update: (topics) => own.update(change(topics, request)) });
+  };
+}
+
+function includes(request: SubscriptionRequest, topic: string): boolean {
+  return request.topics.some((wanted) => wanted.topic === topic);
+}
+
+/** Held topics are read like any other, and their messages are acknowledged unseen. */
+function skipHeld(next: Transport["subscribe"]): Transport["subscribe"] {
+  return async (request, deliver) => {
+    let held = heldOf(request.topics);
+    const read = (topics: readonly TopicSubscription[]): readonly TopicSubscription[] => {
+      held = heldOf(topics);
+      return topics.map(({ held: _held, ...topic }) => topic);
+    };
+    const own = await next({ ...request, topics: read(request.topics) }, (delivery) => {
+      if (held.has(delivery.topic)) delivery.settle(ACK);
+      else deliver(delivery);
+    });
+    return delegate(own, { update: (topics) => own.update(read(topics)) });
+  };
+}
+
+function heldOf(topics: readonly TopicSubscription[]): ReadonlySet<string> {
+  return new Set(topics.filter(({ held }) => held === true).map(({ topic }) => topic));
+}
+
+function withoutNone(request: SubscriptionRequest): SubscriptionRequest {
+  const topics = request.topics.map((topic) => (topic.startFrom === "none" ? { ...topic, startFrom: "earliest" as const } : topic));
+  return { ...request, topics };
+}
+
+function subscribeAfterClose(): Breakage {
+  let closed = false;
+  return {
+    close: (next) => (options) => {
+      closed = true;
+      return next(options);
+    },
+    subscribe: (next) => (request, deliver) => (closed ? Promise.resolve(deadSubscription()) : next(request, deliver)),
+  };
+}
+
+function deadSubscription(): TransportSubscription {
+  return {
+    update: () => Promise.resolve(),
+    pause: () => undefined,
+    resume: () => undefined,
+    partitions: () => [],
+    close: () => Promise.resolve({ abandonedDeliveries: 0 }),
+  };
+}
+
+function withReader(change: (reader: LagReader) => LagReader): (capabilities: Capabilities) => Capabilities {
+  return (capabilities) =>
+    capabilities.lag === undefined ? capabilities : { ...capabilities, lag: change(capabilities.lag) };
+}
+
+function hideUnknown(reader: LagReader): LagReader {
+  return {
+    olderThan: (lag, olderThanMs, signal) => reader.olderThan(lag, olderThanMs, signal),
+    read: async (query): Promise<GroupLag> => {
+      const { partitions, unknown } = await reader.read(query);
+      const hidden = unknown.map(({ topic, partition }) => {
+        return { topic, partition: Math.max(partition, 0), committed: undefined, low: 0n, high: 0n, lagMessages: 0n };
+      });
+      return { partitions: [...partitions, ...hidden], unknown: [] };
+    },
+  };
+}
+
+/** The timer ends by itself, so that the test run does. */
+const LEFT_BEHIND_MS = 20_000;
+
+function leaveTimer(): Breakage {
+  return {
+    close: (next) => (options) => {
+      systemClock.schedule(() => undefined, LEFT_BEHIND_MS);
+      return next(options);
+    },
+  };
+}
+
+function delegate(own: TransportSubscription, changes: Partial<TransportSubscription>): TransportSubscription {
+  return {
+    update: (topics) => own.update(topics),
+    pause: (partition) => own.pause(partition),
+    resume: (partition) => own.resume(partition),
+    partitions: () => own.partitions(),
+    close: (options) => own.close(options),
+    ...changes,
+  };
+}
