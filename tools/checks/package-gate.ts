@@ -3,13 +3,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { findFiles } from "./find-files.ts";
+import { importEntry } from "./import-entry.ts";
 import { installedPackages, outsideProject, userTsconfig } from "./outside-project.ts";
 import type { OutsideProject } from "./outside-project.ts";
 import { packedPackages } from "./packed.ts";
 import type { PackedPackage } from "./packed.ts";
 import { readmeProgram } from "./readme-program.ts";
 import { reportProblems } from "./report-problems.ts";
-import type { Entry } from "./workspace.ts";
 import { ROOT } from "./workspace.ts";
 
 const MINIMAL = ["@bus/core", "@bus/memory"];
@@ -57,9 +57,7 @@ async function checkEntries(): Promise<readonly string[]> {
   const installed = await project.install(packages.map(({ tarball }) => tarball));
   if (installed.status !== 0) return [`npm could not install all packages\n${installed.output}`];
   const problems: string[] = [];
-  for (const owner of packages) {
-    for (const entry of owner.entries) problems.push(...(await checkEntry(project, owner, entry)));
-  }
+  for (const owner of packages) problems.push(...(await checkPackage(project, owner)));
   const imports = packages.flatMap(({ entries }) =>
     entries.map(({ specifier }) => `import "${specifier}";\n`),
   );
@@ -68,40 +66,20 @@ async function checkEntries(): Promise<readonly string[]> {
   return [...problems, ...(await checkContents(project))];
 }
 
-async function checkEntry(
+async function checkPackage(
   project: OutsideProject,
   owner: PackedPackage,
-  entry: Entry,
 ): Promise<readonly string[]> {
-  const { specifier } = entry;
-  const first = await load(project, specifier);
-  if (first === undefined) return [];
-  const missing = /Cannot find package '([^']+)'/.exec(first)?.[1] ?? "";
-  const isOptional = owner.manifest.peerDependenciesMeta?.[missing]?.optional === true;
-  if (!isOptional || entry.name === "index") return [`${specifier} cannot be imported\n${first}`];
-  const client = join(owner.folder, "node_modules", missing);
-  if (!existsSync(client))
-    return [
-      `${missing} must be in devDependencies of ${owner.manifest.name}: ${specifier} cannot be tried`,
-    ];
-  await project.link(missing, client);
-  const second = await load(project, specifier);
-  return second === undefined
-    ? []
-    : [`${specifier} cannot be imported with ${missing} installed\n${second}`];
-}
-
-/** @returns What went wrong. */
-async function load(project: OutsideProject, specifier: string): Promise<string | undefined> {
-  const programs = [
-    ["--input-type=module", `await import("${specifier}")`],
-    ["--input-type=commonjs", `require("${specifier}")`],
-  ] as const;
-  for (const [type, program] of programs) {
-    const result = await project.run([process.execPath, type, "--eval", program]);
-    if (result.status !== 0) return result.output;
+  const problems: string[] = [];
+  const clients: string[] = [];
+  for (const entry of owner.entries) {
+    const result = await importEntry(project, owner, entry);
+    clients.push(...result.clients);
+    if (result.problem !== undefined) problems.push(result.problem);
   }
-  return undefined;
+  const hasOptional = Object.keys(owner.manifest.peerDependenciesMeta ?? {}).length > 0;
+  if (problems.length > 0 || !hasOptional || clients.length > 0) return problems;
+  return [`${owner.manifest.name} has optional clients, but no entry misses one`];
 }
 
 async function checkTypes(project: OutsideProject, what: string): Promise<readonly string[]> {

@@ -8,5 +8,7 @@ for (const [name, start] of [
   const startedAtMs = performance.now();
   await using cluster = await start();
   const tookMs = Math.round(performance.now() - startedAtMs);
-  console.log(`${name} ${cluster.version ?? ""} (${cluster.provider}): ${tookMs} ms with preparations`);
+  console.log(
+    `${name} ${cluster.version ?? ""} (${cluster.provider}): ${tookMs} ms with preparations`,
+  );
 }

@@ -8,10 +8,9 @@ import { reportProblems } from "./report-problems.ts";
 
 const packages = await packedPackages();
 const problems: string[] = [];
-for (const { manifest, folder, tarball } of packages) {
+for (const { manifest, tarball } of packages) {
   const bytes = await readFile(tarball);
   const { messages, pkg } = await publint({
-    pkgDir: folder,
     strict: true,
     pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
   });

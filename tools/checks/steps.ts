@@ -23,6 +23,7 @@ export const STEPS: readonly Step[] = [
     timeoutMs: 3 * MINUTE_MS,
   },
   { ...check("api-reports"), needs: ["build"] },
+  { ...check("size"), needs: ["build"] },
   {
     name: "unit",
     command: ["vitest", "run"],
