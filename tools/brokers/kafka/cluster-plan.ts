@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { NodeProxies } from "../network/node-proxies.ts";
 import { dataFolder, nodeFolder } from "../process/cluster-folder.ts";
 import { freePorts } from "../process/free-ports.ts";
+import { writeLoggingFiles } from "./broker-logging.ts";
 import { makeCertificates } from "./certificates.ts";
 import type { Certificates } from "./certificates.ts";
 import { newKafkaId, prepareDataFolder } from "./format-storage.ts";
@@ -66,8 +67,13 @@ export async function planCluster(
 }
 
 /** Write what every broker of a plan reads. */
-export async function writeNodeFiles(plan: KafkaClusterPlan, checkpoint: string): Promise<void> {
+export async function writeNodeFiles(
+  folder: string,
+  plan: KafkaClusterPlan,
+  checkpoint: string,
+): Promise<void> {
   const clusterId = newKafkaId();
+  await writeLoggingFiles(folder);
   for (const node of plan.nodes) {
     await writeFile(configFile(node), serverProperties(node, plan));
     await prepareDataFolder(dataFolder(node.folder), { id: node.id, clusterId, checkpoint });

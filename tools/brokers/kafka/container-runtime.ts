@@ -30,14 +30,14 @@ export async function containerRuntime(version: KafkaVersion): Promise<Lookup<Ka
     found: {
       provider: "container",
       bootstrapCheckpoint: join(template, "bootstrap.checkpoint"),
-      launch: async ({ clusterFolder, configFile, logFile }) =>
+      launch: async (node) =>
         await startInContainer(
           {
             ...image,
-            command: ["java", ...brokerArguments(CLASS_PATH, configFile)],
-            folder: clusterFolder,
+            command: ["java", ...brokerArguments(CLASS_PATH, node)],
+            folder: node.clusterFolder,
           },
-          { logFile, removeOnOrphan: clusterFolder },
+          { logFile: node.logFile, removeOnOrphan: node.clusterFolder },
         ),
     },
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -6,13 +7,24 @@ import { cachedFolder } from "../download-cache.ts";
 import { startGuarded } from "../process/guarded-process.ts";
 import { runProgram } from "../process/run-program.ts";
 import type { Lookup } from "../provider.ts";
+import { classArchiveOptions } from "./class-archive.ts";
 import { formatTemplate } from "./format-storage.ts";
 import { brokerArguments, storageToolArguments } from "./kafka-runtime.ts";
 import type { KafkaRuntime, KafkaVersion } from "./kafka-runtime.ts";
 
 const OLDEST_JAVA: Record<KafkaVersion, number> = { "4.1.1": 17, "3.9.1": 11 };
+/** The binding that each version brings the rest of; two of them on one class path would compete. */
+const LOGGERS: Record<KafkaVersion, string> = {
+  "4.1.1": "slf4j-simple",
+  "3.9.1": "slf4j-reload4j",
+};
 const MAVEN_TIMEOUT_MS = 300_000;
 const FORMAT_TIMEOUT_MS = 60_000;
+
+interface Java {
+  readonly program: string;
+  readonly versionText: string;
+}
 
 /** Run Kafka on this machine's Java; the jars come from Maven once and stay in the cache. */
 export async function javaRuntime(version: KafkaVersion): Promise<Lookup<KafkaRuntime>> {
@@ -21,41 +33,43 @@ export async function javaRuntime(version: KafkaVersion): Promise<Lookup<KafkaRu
     return {
       missing: `Java ${OLDEST_JAVA[version]} or newer and Maven (Debian: openjdk-17-jre-headless maven)`,
     };
-  const maven = (await runProgram(["mvn", "-v"])).status === 0;
-  const folder = await cachedFolder(`kafka-${version}`, async (part) => {
-    if (maven) await fill(part, version, java);
-    else throw new BrokersError("UNAVAILABLE", "maven");
-  }).catch((error: unknown) => {
-    if (BrokersError.is(error, "UNAVAILABLE")) return undefined;
-    throw error;
-  });
-  if (folder === undefined)
-    return { missing: "Maven beside the Java that is there (Debian: maven)" };
-  return { found: runtime(folder, java) };
+  const pom = pomFor(version);
+  // The jars of another pom are another folder: a cache filled by an older version of this file is not taken for ours.
+  const name = `kafka-${version}-${createHash("sha256").update(pom).digest("hex").slice(0, 8)}`;
+  try {
+    const folder = await cachedFolder(name, async (part) => await fill(part, pom, java.program));
+    return { found: await runtime(name, folder, java) };
+  } catch (error) {
+    if (!BrokersError.is(error, "UNAVAILABLE")) throw error;
+    return { missing: error.message };
+  }
 }
 
-function runtime(folder: string, java: string): KafkaRuntime {
-  return {
-    provider: "local",
-    bootstrapCheckpoint: join(folder, "bootstrap.checkpoint"),
-    launch: async ({ clusterFolder, configFile, logFile }) =>
+async function runtime(jars: string, folder: string, java: Java): Promise<KafkaRuntime> {
+  const launch =
+    (options: readonly string[]): KafkaRuntime["launch"] =>
+    async (node) =>
       await startGuarded({
-        command: [java, ...brokerArguments(classPath(folder), configFile)],
-        logFile,
-        removeOnOrphan: clusterFolder,
-      }),
-  };
+        command: [java.program, ...options, ...brokerArguments(classPath(folder), node)],
+        logFile: node.logFile,
+        removeOnOrphan: node.clusterFolder,
+      });
+  const checkpoint = join(folder, "bootstrap.checkpoint");
+  const options = await classArchiveOptions({
+    jars,
+    javaVersion: java.versionText,
+    checkpoint,
+    launch,
+  });
+  return { provider: "local", bootstrapCheckpoint: checkpoint, launch: launch(options) };
 }
 
-async function findJava(oldest: number): Promise<string | undefined> {
-  const home = process.env["JAVA_HOME"];
-  const candidates = [
-    ...(home === undefined || home === "" ? [] : [join(home, "bin", "java")]),
-    "java",
-  ];
-  for (const java of candidates) {
-    const { status, stderr } = await runProgram([java, "-version"]);
-    if (status === 0 && javaMajor(stderr) >= oldest) return java;
+async function findJava(oldest: number): Promise<Java | undefined> {
+  const home = process.env["JAVA_HOME"] ?? "";
+  const candidates = [...(home === "" ? [] : [join(home, "bin", "java")]), "java"];
+  for (const program of candidates) {
+    const { status, stderr } = await runProgram([program, "-version"]);
+    if (status === 0 && javaMajor(stderr) >= oldest) return { program, versionText: stderr };
   }
   return undefined;
 }
@@ -66,9 +80,12 @@ export function javaMajor(text: string): number {
   return match?.[1] === undefined ? 0 : Number(match[1]);
 }
 
-async function fill(folder: string, version: KafkaVersion, java: string): Promise<void> {
-  const pom = join(folder, "pom.xml");
-  await writeFile(pom, pomFor(version));
+async function fill(folder: string, pom: string, java: string): Promise<void> {
+  const { status } = await runProgram(["mvn", "-v"]);
+  if (status !== 0)
+    throw new BrokersError("UNAVAILABLE", "Maven beside the Java that is there (Debian: maven)");
+  const pomFile = join(folder, "pom.xml");
+  await writeFile(pomFile, pom);
   await mkdir(join(folder, "libs"));
   const copy = await runProgram(
     [
@@ -76,7 +93,7 @@ async function fill(folder: string, version: KafkaVersion, java: string): Promis
       "-q",
       "-B",
       "-f",
-      pom,
+      pomFile,
       "dependency:copy-dependencies",
       `-DoutputDirectory=${join(folder, "libs")}`,
     ],
@@ -86,8 +103,8 @@ async function fill(folder: string, version: KafkaVersion, java: string): Promis
   );
   if (copy.status !== 0)
     throw new BrokersError(
-      "START_FAILED",
-      `maven could not fetch kafka ${version}: ${(copy.stdout + copy.stderr).slice(-800)}`,
+      "UNAVAILABLE",
+      `a Maven that can fetch the jars (${(copy.stdout + copy.stderr).trim().slice(-800)})`,
     );
   await formatTemplate(
     folder,
@@ -100,11 +117,6 @@ async function fill(folder: string, version: KafkaVersion, java: string): Promis
 
 /** A Maven project whose dependencies are the broker and a logger that writes to stderr. */
 export function pomFor(version: KafkaVersion): string {
-  const loggers = version === "3.9.1" ? ["slf4j-simple", "slf4j-reload4j"] : ["slf4j-simple"];
-  const dependencies = [
-    dependency("org.apache.kafka", "kafka_2.13", version),
-    ...loggers.map((name) => dependency("org.slf4j", name, "1.7.36")),
-  ];
   return `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>bus.tools</groupId>
@@ -112,7 +124,8 @@ export function pomFor(version: KafkaVersion): string {
   <version>1</version>
   <packaging>pom</packaging>
   <dependencies>
-${dependencies.join("\n")}
+${dependency("org.apache.kafka", "kafka_2.13", version)}
+${dependency("org.slf4j", LOGGERS[version], "1.7.36")}
   </dependencies>
 </project>
 `;

@@ -1,4 +1,5 @@
 import type { GuardedProcess } from "../process/guarded-process.ts";
+import { loggingArguments } from "./broker-logging.ts";
 
 /** Versions of Kafka that can be started. */
 export type KafkaVersion = "4.1.1" | "3.9.1";
@@ -26,16 +27,26 @@ export interface KafkaRuntime {
   /** `bootstrap.checkpoint` of a freshly formatted data folder; the same for every node of this version. */
   readonly bootstrapCheckpoint: string;
   /** Start one broker on a prepared folder. */
-  launch(node: KafkaLaunch): Promise<GuardedProcess>;
+  readonly launch: (node: KafkaLaunch) => Promise<GuardedProcess>;
 }
 
-/** What `java` is given to run a broker: 350 MB in memory when idle, times in its log. */
-export function brokerArguments(classPath: string, configFile: string): string[] {
-  const logging = [
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+/**
+ * What `java` is given to run a broker, which then takes 350 MB when idle. The native libraries of the codecs, which it unpacks and a
+ * killed broker leaves behind, go into the folder of the cluster.
+ */
+export function brokerArguments(
+  classPath: string,
+  { clusterFolder, configFile }: KafkaLaunch,
+): string[] {
+  const machine = ["-Xms256m", "-Xmx768m", `-Djava.io.tmpdir=${clusterFolder}`];
+  return [
+    ...machine,
+    ...loggingArguments(clusterFolder),
+    "-cp",
+    classPath,
+    "kafka.Kafka",
+    configFile,
   ];
-  return ["-Xms256m", "-Xmx768m", ...logging, "-cp", classPath, "kafka.Kafka", configFile];
 }
 
 /** What `java` is given to run Kafka's storage tool, which lives too short for the optimising compiler. */

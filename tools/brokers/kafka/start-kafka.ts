@@ -1,19 +1,15 @@
-import { logFile } from "../process/cluster-folder.ts";
-import type { NodeRecipe } from "../process/node-processes.ts";
 import { startNodes } from "../process/start-nodes.ts";
 import { firstAvailable } from "../provider.ts";
-import { clientAddresses, configFile, planCluster, writeNodeFiles } from "./cluster-plan.ts";
+import { brokerRecipe } from "./broker-recipe.ts";
+import { clientAddresses, planCluster, writeNodeFiles } from "./cluster-plan.ts";
 import type { PreparedCluster } from "./cluster-plan.ts";
 import { containerRuntime } from "./container-runtime.ts";
 import { KAFKA_BROKERS, externalKafka } from "./external-kafka.ts";
 import { javaRuntime } from "./java-runtime.ts";
 import type { KafkaCluster, StartKafkaOptions } from "./kafka-cluster.ts";
-import { clusterView } from "./kafka-probe.ts";
 import { DEFAULT_KAFKA_VERSION } from "./kafka-runtime.ts";
-import type { KafkaRuntime } from "./kafka-runtime.ts";
 import { clientSecurity } from "./kafka-security.ts";
 import type { KafkaSecurity } from "./kafka-security.ts";
-import type { KafkaNodePlan } from "./server-properties.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 
@@ -38,10 +34,9 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Kafka
     readyTimeoutMs: options.readyTimeoutMs ?? READY_TIMEOUT_MS,
     prepare: async (folder, proxies) => {
       const prepared = await planCluster(folder, options, proxies);
-      await writeNodeFiles(prepared, runtime.bootstrapCheckpoint);
-      const recipes = prepared.nodes.map((node) =>
-        recipe({ node, folder, size: prepared.nodes.length }, runtime),
-      );
+      await writeNodeFiles(folder, prepared, runtime.bootstrapCheckpoint);
+      const cluster = { folder, size: prepared.nodes.length };
+      const recipes = prepared.nodes.map((node) => brokerRecipe(node, cluster, runtime.launch));
       return { plan: prepared, recipes };
     },
   });
@@ -54,34 +49,6 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Kafka
     nodes,
     security: await securityOf(plan),
     ...running,
-  };
-}
-
-function recipe(
-  where: { node: KafkaNodePlan; folder: string; size: number },
-  runtime: KafkaRuntime,
-): NodeRecipe {
-  const { node, folder, size } = where;
-  const files = {
-    clusterFolder: folder,
-    configFile: configFile(node),
-    logFile: logFile(node.folder),
-  };
-  let seenWhole = false;
-  return {
-    id: node.id,
-    logFile: files.logFile,
-    launch: async () => await runtime.launch(files),
-    isReady: async () => {
-      const view = await clusterView(`127.0.0.1:${node.ports.INTERNAL}`);
-      // At the first start every node has to see all of them; later another one may be down on purpose.
-      const ready =
-        view !== undefined &&
-        view.brokerIds.includes(node.id) &&
-        (seenWhole || view.brokerIds.length === size);
-      seenWhole ||= ready;
-      return ready;
-    },
   };
 }
 

@@ -55,6 +55,18 @@ function parseUrl(server: string): URL {
   return url;
 }
 
+/** How many other servers this one has a route to. */
+export async function routedPeers(monitorUrl: string): Promise<number> {
+  const text = await fetchText(`${monitorUrl}/routez`);
+  return text === undefined ? 0 : parseRoutes(text);
+}
+
+/** Count the servers in a `/routez` response, where a server may have several routes. */
+export function parseRoutes(text: string): number {
+  const parsed = JSON.parse(text) as { routes?: readonly { remote_id: string }[] | null };
+  return new Set((parsed.routes ?? []).map(({ remote_id: id }) => id)).size;
+}
+
 async function fetchText(url: string): Promise<string | undefined> {
   return await new Promise((resolve) => {
     const request = get(url, { agent: false, timeout: PROBE_TIMEOUT_MS }, (response) => {

@@ -12,7 +12,7 @@ import { containerRuntime } from "./container-runtime.ts";
 import { NATS_URL, externalNats } from "./external-nats.ts";
 import { DEFAULT_NATS_VERSION } from "./nats-cluster.ts";
 import type { NatsCluster, StartNatsOptions } from "./nats-cluster.ts";
-import { isHealthy, jetStreamPeers } from "./nats-probe.ts";
+import { isHealthy, jetStreamPeers, routedPeers } from "./nats-probe.ts";
 import type { NatsRuntime } from "./nats-runtime.ts";
 import { serverConfig } from "./server-config.ts";
 import type { NatsNodePlan } from "./server-config.ts";
@@ -37,12 +37,11 @@ export async function startNats(options: StartNatsOptions = {}): Promise<NatsClu
       const nodes = await planNodes(folder, options, proxies);
       for (const node of nodes)
         await writeFile(configFile(node), serverConfig(node, nodes, options.config ?? {}));
-      const peers =
-        nodes.length === 1 || options.config?.["jetstream"] === false ? 0 : nodes.length;
-      return {
-        plan: nodes,
-        recipes: nodes.map((node) => recipe({ node, folder, peers }, runtime)),
-      };
+      const withJetStream = options.config?.["jetstream"] !== false;
+      const recipes = nodes.map((node) =>
+        recipe({ node, folder, size: nodes.length, withJetStream }, runtime),
+      );
+      return { plan: nodes, recipes };
     },
   });
   const nodes = plan.map((node) => ({
@@ -94,22 +93,27 @@ async function planNodes(
 }
 
 function recipe(
-  where: { node: NatsNodePlan; folder: string; peers: number },
+  where: { node: NatsNodePlan; folder: string; size: number; withJetStream: boolean },
   runtime: NatsRuntime,
 ): NodeRecipe {
-  const { node, folder, peers } = where;
+  const { node, folder, size, withJetStream } = where;
   const files = {
     clusterFolder: folder,
     configFile: configFile(node),
     logFile: logFile(node.folder),
   };
+  let seenWhole = size === 1;
   return {
     id: node.id,
     logFile: files.logFile,
     launch: async () => await runtime.launch(files),
-    isReady: async () =>
-      (await isHealthy(monitorUrl(node))) &&
-      (peers === 0 || (await jetStreamPeers(monitorUrl(node))) === peers),
+    isReady: async () => {
+      const url = monitorUrl(node);
+      if (!(await isHealthy(url))) return false;
+      // At the first start every node has to see all of them; later another one may be down on purpose.
+      seenWhole ||= (await routedPeers(url)) === size - 1;
+      return seenWhole && (size === 1 || !withJetStream || (await jetStreamPeers(url)) === size);
+    },
   };
 }
 

@@ -56,7 +56,8 @@ export async function startInFolder<Cluster>(
 }
 
 async function keptLogs(error: BrokersError, folder: string): Promise<BrokersError> {
-  for (const node of await readdir(folder)) await removeFolder(dataFolder(join(folder, node)));
+  const nodes = (await readdir(folder)).filter((name) => name.startsWith("node-"));
+  for (const node of nodes) await removeFolder(dataFolder(join(folder, node)));
   return new BrokersError("START_FAILED", `${error.message}; logs are kept in ${folder}`, {
     cause: error,
   });

@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 
+import { stopped } from "./process-state.ts";
+
 /** What to run, and what to clean up when this process dies before the child does. */
 export interface GuardedCommand {
   /** Program and arguments. */
@@ -22,7 +24,7 @@ export interface GuardedProcess {
   readonly pid: number | undefined;
   /** Resolves with the exit status once the program has ended (128 + signal number when a signal ended it). */
   readonly exited: Promise<number>;
-  /** Send a signal to the program itself; does nothing when it has ended. */
+  /** Send a signal to the program itself; does nothing when it has ended. SIGSTOP: resolves when all its threads stand still. */
   signal(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -83,7 +85,9 @@ export async function startGuarded(options: GuardedCommand): Promise<GuardedProc
     pid,
     exited,
     signal: async (signal) => {
-      if (!ended) sendSignal(pid, signal);
+      if (ended) return;
+      sendSignal(pid, signal);
+      if (signal === "SIGSTOP") await stopped(pid);
     },
   };
 }

@@ -5,7 +5,14 @@ import { BrokersError } from "../brokers-error.ts";
 import type { GuardedProcess } from "./guarded-process.ts";
 
 const PROBE_INTERVAL_MS = 50;
-const STOP_TIMEOUT_MS = 20_000;
+
+/** How patient to be with the nodes of a cluster. */
+export interface NodeTimeouts {
+  /** How long each may take to be ready, in milliseconds. */
+  readonly readyTimeoutMs: number;
+  /** How long SIGTERM may take to end one before SIGKILL does, in milliseconds. */
+  readonly stopTimeoutMs: number;
+}
 
 /** How one broker of a cluster is started and recognised as ready. */
 export interface NodeRecipe {
@@ -37,12 +44,12 @@ export interface ProcessFaults {
 export class NodeProcesses implements ProcessFaults {
   readonly #recipes: ReadonlyMap<number, NodeRecipe>;
   readonly #running = new Map<number, GuardedProcess>();
-  readonly #readyTimeoutMs: number;
+  readonly #timeouts: NodeTimeouts;
   #closed = false;
 
-  constructor(recipes: readonly NodeRecipe[], readyTimeoutMs: number) {
+  constructor(recipes: readonly NodeRecipe[], timeouts: NodeTimeouts) {
     this.#recipes = new Map(recipes.map((recipe) => [recipe.id, recipe]));
-    this.#readyTimeoutMs = readyTimeoutMs;
+    this.#timeouts = timeouts;
   }
 
   /**
@@ -84,7 +91,9 @@ export class NodeProcesses implements ProcessFaults {
     await running.signal("SIGTERM");
     await running.signal("SIGCONT"); // a paused process keeps SIGTERM pending until then
     const ended = new AbortController();
-    const late = sleep(STOP_TIMEOUT_MS, "late", { signal: ended.signal }).catch(() => "ended");
+    const late = sleep(this.#timeouts.stopTimeoutMs, "late", { signal: ended.signal }).catch(
+      () => "ended",
+    );
     if ((await Promise.race([running.exited, late])) === "late") await running.signal("SIGKILL");
     await running.exited;
     ended.abort();
@@ -138,14 +147,14 @@ export class NodeProcesses implements ProcessFaults {
       this.#running.delete(node);
     });
     if (this.#closed) await this.kill(node);
-    const deadline = performance.now() + this.#readyTimeoutMs;
+    const deadline = performance.now() + this.#timeouts.readyTimeoutMs;
     while (status === undefined && performance.now() < deadline) {
       if (await recipe.isReady()) return;
       await sleep(PROBE_INTERVAL_MS);
     }
     const what =
       status === undefined
-        ? `was not ready after ${this.#readyTimeoutMs} ms`
+        ? `was not ready after ${this.#timeouts.readyTimeoutMs} ms`
         : `ended with status ${status}`;
     throw new BrokersError(
       "START_FAILED",

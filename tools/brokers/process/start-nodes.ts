@@ -4,6 +4,8 @@ import { removeFolder, startInFolder } from "./cluster-folder.ts";
 import { NodeProcesses } from "./node-processes.ts";
 import type { NodeRecipe, ProcessFaults } from "./node-processes.ts";
 
+const STOP_TIMEOUT_MS = 20_000;
+
 /** The part of a running cluster that is the same for every kind of broker. */
 export interface RunningNodes
   extends ProcessFaults, NetworkFaults, Pick<NodeProcesses, "logs" | "pid">, AsyncDisposable {
@@ -36,7 +38,10 @@ export async function startNodes<Plan>(options: {
     await using starting = new AsyncDisposableStack();
     const proxies = starting.use(new NodeProxies());
     const { plan, recipes } = await options.prepare(folder, proxies);
-    const processes = new NodeProcesses(recipes, options.readyTimeoutMs);
+    const processes = new NodeProcesses(recipes, {
+      readyTimeoutMs: options.readyTimeoutMs,
+      stopTimeoutMs: STOP_TIMEOUT_MS,
+    });
     starting.defer(async () => await processes.close());
     const startedAt = performance.now();
     await processes.startAll();
