@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { cacheFolder } from "../download-cache.ts";
 import type { BrokerKind } from "./parse-command.ts";
 
 const STOP = "stop\n";
+const FOLDER_PREFIX = "bus-session-";
 
 /** What `status` and `stop` know about brokers that a command line has started. */
 export interface SessionRecord {
@@ -36,7 +37,7 @@ export interface Session extends AsyncDisposable {
  * Whoever asked for the stop is answered, by the end of its connection, when the session is disposed of.
  */
 export async function openSession(what: Omit<SessionRecord, "pid" | "socket">): Promise<Session> {
-  const folder = await mkdtemp(join(tmpdir(), "bus-session-"));
+  const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
   const record: SessionRecord = { ...what, pid: process.pid, socket: join(folder, "orders") };
   const waiting = new Set<() => void>();
   let requestStop = (): void => undefined;
@@ -70,9 +71,16 @@ export async function runningSessions(): Promise<SessionRecord[]> {
     const file = join(stateFolder(), name);
     const record = JSON.parse(await readFile(file, "utf8")) as SessionRecord;
     if (await isListening(record.socket)) running.push(record);
-    else await rm(file, { force: true });
+    else await forget(file, record);
   }
   return running;
+}
+
+async function forget(file: string, record: SessionRecord): Promise<void> {
+  await rm(file, { force: true });
+  const folder = dirname(record.socket);
+  if (basename(folder).startsWith(FOLDER_PREFIX))
+    await rm(folder, { recursive: true, force: true });
 }
 
 /** Ask a process to end its brokers; resolves when they have ended. */

@@ -30,19 +30,27 @@ export async function runProgram(
   limits: ProgramLimits = {},
 ): Promise<ProgramResult> {
   const [program, ...args] = command;
-  return await new Promise((resolve) => {
-    const child = spawn(program, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...limits.env },
-      killSignal: "SIGKILL",
-      ...(limits.cwd === undefined ? {} : { cwd: limits.cwd }),
-      ...(limits.timeoutMs === undefined ? {} : { timeout: limits.timeoutMs }),
-    });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+  const child = spawn(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...limits.env },
+    ...(limits.cwd === undefined ? {} : { cwd: limits.cwd }),
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+  const ended = new Promise<ProgramResult>((resolve) => {
     child.once("error", (error) => resolve({ status: 127, stdout, stderr: error.message }));
     child.once("close", (code) => resolve({ status: code ?? 137, stdout, stderr }));
   });
+  // Not the `timeout` of spawn: its timer keeps running, and this process with it, after a program that does not exist.
+  const timer =
+    limits.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => child.kill("SIGKILL"), limits.timeoutMs);
+  try {
+    return await ended;
+  } finally {
+    clearTimeout(timer);
+  }
 }
