@@ -45,12 +45,27 @@ export function exportedNames(report: ApiReport): readonly string[] {
   return [...declarations].map((match) => match[1] ?? "");
 }
 
-/** The exported names of a report that have no docstring. */
+/** The exported names of a report that have no docstring on any of their declarations. */
 export function undocumentedNames(report: ApiReport): readonly string[] {
   const declarations = report.text.matchAll(
-    /^\/\/ @public \(undocumented\)\nexport (?:abstract |declare )*[a-z]+ (\w+)/gm,
+    /^\/\/ @public( \(undocumented\))?\nexport (?:abstract |declare )*[a-z]+ (\w+)/gm,
   );
-  return [...declarations].map((match) => match[1] ?? "");
+  const found = [...declarations].map(([, mark, name = ""]) => ({
+    name,
+    isDocumented: mark === undefined,
+  }));
+  const documented = new Set(found.filter((each) => each.isDocumented).map(({ name }) => name));
+  return found.filter(({ name }) => !documented.has(name)).map(({ name }) => name);
+}
+
+/**
+ * Interfaces and classes that users meet in signatures, but that the entry does not export. A type alias may stay private: it
+ * is spelled out where it is used, and only the report shows it.
+ */
+export function unnamedTypes(report: ApiReport): readonly string[] {
+  return report.forgotten.filter((name) =>
+    new RegExp(`^(?:declare |abstract )*(?:interface|class) ${name}\\b`, "m").test(report.text),
+  );
 }
 
 function extractorConfig(owner: WorkspacePackage, entry: Entry, folder: string): ExtractorConfig {
@@ -68,6 +83,7 @@ function extractorConfig(owner: WorkspacePackage, entry: Entry, folder: string):
         reportFileName: `${entry.name}.api.md`,
         reportFolder: folder,
         reportTempFolder: join(folder, "new"),
+        includeForgottenExports: true,
       },
       docModel: { enabled: false },
       dtsRollup: { enabled: false },

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { exportedNames, readApi, undocumentedNames } from "./api-report.ts";
+import { exportedNames, readApi, undocumentedNames, unnamedTypes } from "./api-report.ts";
 import type { ApiReport } from "./api-report.ts";
 import { isUpdate, settleGenerated } from "./generated-file.ts";
 import { reportProblems } from "./report-problems.ts";
@@ -38,7 +38,7 @@ async function checkPackage(owner: WorkspacePackage): Promise<readonly string[]>
 function faultsOf(report: ApiReport, all: readonly ApiReport[]): readonly string[] {
   const { specifier } = report.entry;
   const named = new Set(all.flatMap((each) => exportedNames(each)));
-  const unnamed = report.forgotten.filter((symbol) => !named.has(symbol));
+  const unnamed = unnamedTypes(report).filter((symbol) => !named.has(symbol));
   return [
     ...report.errors.map((error) => `${specifier}: ${error}`),
     ...unnamed.map(
