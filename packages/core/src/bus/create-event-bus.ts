@@ -40,10 +40,10 @@ export function createEventBus<const TPlugins extends readonly Plugin<object>[] 
   const core = createBusCore(resolved);
   const { group, drainTimeoutMs } = resolved;
   const subscriptions = new Subscriptions(core, { defaultGroup: group, pluginNames: resolved.plugins.map(({ name }) => name) });
-  const plugins = installPlugins(resolved.plugins, { core, subscriptions, group });
+  const plugins = installPlugins(resolved.plugins, { core, subscriptions, group, health: () => bus.health() });
   for (const topic of resolved.holdTopics) subscriptions.hold(topic);
   exportPartitionGauges(core, subscriptions);
-  const bus = facade({ core, subscriptions, plugins, drainTimeoutMs }, resolved);
+  const bus: EventBus = facade({ core, subscriptions, plugins, drainTimeoutMs }, resolved);
   for (const plugin of plugins) addApi(bus, plugin);
   return Object.freeze(bus) as BusWith<TPlugins>; // addApi has just defined what the plugins' types promise
 }

@@ -1,3 +1,4 @@
+import type { BusHealth } from "../contracts/health.ts";
 import type { ModeEvent } from "../contracts/observer.ts";
 import type { Plugin, PluginHost } from "../contracts/plugin.ts";
 import { BusConfigError, BusError } from "../errors/bus-error.ts";
@@ -10,6 +11,7 @@ export interface InstallTarget {
   readonly core: BusCore;
   readonly subscriptions: Subscriptions;
   readonly group: string | undefined;
+  readonly health: () => Promise<BusHealth>;
 }
 
 /**
@@ -38,7 +40,7 @@ function install(plugin: Plugin<object>, host: PluginHost): InstalledPlugin["ins
   }
 }
 
-function createHost({ core, subscriptions, group }: InstallTarget): PluginHost {
+function createHost({ core, subscriptions, group, health }: InstallTarget): PluginHost {
   const { paths, services, hub, logger } = core;
   return {
     transport: core.transport,
@@ -59,6 +61,7 @@ function createHost({ core, subscriptions, group }: InstallTarget): PluginHost {
     onFailure: (stage, policy) => paths.onFailure(stage, policy),
     observe: (observer) => hub.add(observer),
     addHealthCheck: (check) => void paths.healthChecks.push(check),
+    health,
     subscriptions: () => subscriptions.active(),
     reportMode(event: ModeEvent) {
       logger.info(`bus is in ${event.mode} mode`, { reason: event.reason, sinceMs: event.sinceMs });

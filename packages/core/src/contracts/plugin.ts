@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DeadLetterPolicy, RetryPolicy } from "./failure.ts";
-import type { HealthCheck } from "./health.ts";
+import type { BusHealth, HealthCheck } from "./health.ts";
 import type { HandlerContext, Message } from "./handler.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Logger } from "./logger.ts";
@@ -69,6 +69,8 @@ export interface PluginHost extends ServiceDirectory, PathHooks {
   readonly group: string | undefined;
   observe(observer: Observer): void;
   addHealthCheck(check: HealthCheck): void;
+  /** The health of the whole bus, for plugins that show it; not to be called while plugins are installed. */
+  health(): Promise<BusHealth>;
   /** Subscriptions registered so far. */
   subscriptions(): readonly ActiveSubscription[];
   /** Tell observers and the log of a mode change. */
