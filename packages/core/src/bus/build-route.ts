@@ -8,6 +8,7 @@ import { PartitionScheduler } from "../consume/partition-scheduler.ts";
 import { createBatchRun } from "../consume/run-batch.ts";
 import { createFinish, createRun } from "../consume/run-delivery.ts";
 import type { RunParts } from "../consume/run-delivery.ts";
+import { RunTimer } from "../consume/run-timer.ts";
 import { RunningHandlers } from "../consume/running-handlers.ts";
 import { UnorderedScheduler } from "../consume/unordered-scheduler.ts";
 import type { BatchHandler } from "../contracts/handler.ts";
@@ -72,7 +73,16 @@ function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): Ru
   // A nack gives the slot back; only without an order to keep is that better than waiting in place.
   const nackUpToMs = spec.ordering === "none" ? core.transport.capabilities.delayedRedelivery?.maxDelayMs : undefined;
   const failures = new FailureChain({ spec, clock, random, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
-  return { decode: createDecoder(topic), handler: paths.composeHandler(handler, spec), running, failures, finish };
+  const timer = timerOf(core, spec);
+  return { decode: createDecoder(topic), handler: paths.composeHandler(handler, spec), running, failures, finish, timer };
+}
+
+function timerOf({ clock, instruments }: BusCore, { topic, group }: SubscriptionSpec): RunTimer {
+  return new RunTimer({
+    clock,
+    processing: instruments.histogram(BUS_METRICS.processingSeconds, { topic, group }),
+    endToEnd: instruments.histogram(BUS_METRICS.endToEndSeconds, { topic, group }),
+  });
 }
 
 function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpec): Finish {

@@ -12,6 +12,7 @@ import { fakeDelivery, fakeOwnership, settled } from "../../test/fake-delivery.t
 import { createDecoder } from "./decode-message.ts";
 import { FailureChain } from "./failure-chain.ts";
 import { createFinish, createRun } from "./run-delivery.ts";
+import { RunTimer } from "./run-timer.ts";
 import { RunningHandlers } from "./running-handlers.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -43,7 +44,8 @@ function runOf(handler: AnyHandler, setup: Setup = {}) {
   });
   const { retryPolicy, deadLetterPolicy, nackUpToMs } = setup;
   const failures = new FailureChain({ spec, clock, random: () => 0, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
-  const run = createRun({ decode: createDecoder(defineTopic("orders")), handler, running, failures, finish });
+  const timer = new RunTimer({ clock, processing: { record: () => undefined }, endToEnd: { record: () => undefined } });
+  const run = createRun({ decode: createDecoder(defineTopic("orders")), handler, running, failures, finish, timer });
   return { run, running, reporter, hub, overdue, clock };
 }
 

@@ -8,6 +8,7 @@ import type { BusReporter } from "../observe/bus-reporter.ts";
 import type { ObserverHub } from "../observe/observer-hub.ts";
 import type { DecodeMessage } from "./decode-message.ts";
 import type { FailedAttempt, FailureChain, Finish } from "./failure-chain.ts";
+import type { RunTimer } from "./run-timer.ts";
 import type { HandlerRun, RunningHandlers } from "./running-handlers.ts";
 
 /** What a run of one subscription is made of; everything composed once. */
@@ -17,6 +18,7 @@ export interface RunParts {
   readonly running: RunningHandlers;
   readonly failures: FailureChain;
   readonly finish: Finish;
+  readonly timer: RunTimer;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface RunParts {
  * The success path is this one function: two objects and two promises a message (the run's and the handler's).
  */
 export function createRun(parts: RunParts): RunDelivery {
-  const { decode, handler, running, failures, finish } = parts;
+  const { decode, handler, running, failures, finish, timer } = parts;
 
   async function again(delivery: Delivery, attempt: number): Promise<FailedAttempt | undefined> {
     let stage: FailedAttempt["stage"] = "decode";
@@ -46,6 +48,7 @@ export function createRun(parts: RunParts): RunDelivery {
     if (delivery.draining.aborted) return finish(delivery, "aborted");
     let stage: FailedAttempt["stage"] = "decode";
     const run = running.begin(delivery, delivery.attempt);
+    timer.begin(run);
     try {
       const decoded = decode(delivery);
       const message = decoded instanceof Promise ? await decoded : decoded;
@@ -59,6 +62,7 @@ export function createRun(parts: RunParts): RunDelivery {
       return failures.handle({ ...failed, again: (next) => again(delivery, next) });
     }
     running.end(run);
+    timer.end(run, delivery);
     return finish(delivery, "ack");
   };
 }

@@ -27,7 +27,8 @@ export interface Gauge {
 
 /** A distribution. */
 export interface Histogram {
-  record(value: number): void;
+  /** @param times - How many observations this one stands for. @defaultValue 1 */
+  record(value: number, times?: number): void;
 }
 
 /** One time series as an exporter reads it. */

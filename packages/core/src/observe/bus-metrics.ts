@@ -7,7 +7,12 @@ export const BUS_METRICS: Readonly<Record<BusMetricName, InstrumentSpec>> = Obje
   published: counter("bus_messages_published_total", "Messages published, by outcome (stored, failed).", ["topic", "outcome"]),
   consumed: counter("bus_messages_consumed_total", "Deliveries settled, by outcome.", ["topic", "group", "outcome"]),
   publishSeconds: histogram("bus_publish_seconds", "Time from publish to the broker's acknowledgement.", ["topic"]),
-  processingSeconds: histogram("bus_message_processing_seconds", "Time a handler ran.", ["topic", "group"]),
+  processingSeconds: histogram("bus_message_processing_seconds", "Time a successful handler ran; a busy subscription is sampled.", ["topic", "group"]),
+  endToEndSeconds: histogram(
+    "bus_message_end_to_end_seconds",
+    "Time from the broker's timestamp of a message to the end of its handler.",
+    ["topic", "group"],
+  ),
   processingErrors: counter("bus_processing_errors_total", "Failed handler runs, by error class.", ["topic", "group", "class"]),
   retries: counter("bus_retry_attempts_total", "Handler runs repeated in place.", ["topic", "group"]),
   deadLetters: counter("bus_dead_letter_messages_total", "Messages stored as dead letters.", ["topic", "class"]),
@@ -36,6 +41,7 @@ export type BusMetricName =
   | "consumed"
   | "publishSeconds"
   | "processingSeconds"
+  | "endToEndSeconds"
   | "processingErrors"
   | "retries"
   | "deadLetters"

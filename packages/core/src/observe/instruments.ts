@@ -34,13 +34,13 @@ class HistogramCell implements Histogram {
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  record(value: number): void {
-    this.value += value;
+  record(value: number, times = 1): void {
+    this.value += value * times;
     const bounds = this.#bounds;
     let index = 0;
     // A handful of bounds: a linear walk beats a binary search and most values are small.
     while (index < bounds.length && value > (bounds[index] ?? Number.POSITIVE_INFINITY)) index++;
-    this.counts[index] = (this.counts[index] ?? 0) + 1;
+    this.counts[index] = (this.counts[index] ?? 0) + times;
   }
 }
 
