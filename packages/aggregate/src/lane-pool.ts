@@ -5,6 +5,7 @@ import { countQueue, hottestOf } from "./lane-census.ts";
 import type { HotAggregate, LaneNumbers } from "./lane-census.ts";
 import { LaneLimiter } from "./lane-limiter.ts";
 import { LaneSet, sweepIntervalMs } from "./lane-set.ts";
+import type { LaneCounts } from "./lane-set.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import { Ring } from "./ring.ts";
 import { route } from "./route.ts";
@@ -108,6 +109,11 @@ export class LanePool {
       if (intake !== undefined && delivery !== undefined) this.#release(intake, delivery, lane);
     }
     this.#fillSlots();
+  }
+
+  /** How many lanes there are. O(1), unlike `numbers`. */
+  counts(): LaneCounts {
+    return this.#lanes.counts();
   }
 
   numbers(): LaneNumbers {
