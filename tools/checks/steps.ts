@@ -37,7 +37,7 @@ export const STEPS: readonly Step[] = [
     name: "prepare",
     inputs: ["tools/*/prepare.ts"],
     command: checkCommand("prepare-tools"),
-    timeoutMs: 5 * MINUTE_MS,
+    timeoutMs: 10 * MINUTE_MS,
   },
   gate("package-gate", ["pack", "prepare"]),
   {
