@@ -17,6 +17,7 @@ import type { DeliveryLoop } from "./delivery-loop.ts";
 import type { ResolvedMemoryOptions } from "./memory-options.ts";
 import { OwnedPartitions } from "./owned-partitions.ts";
 import type { PartitionLog } from "./partition-log.ts";
+import { BLOCK } from "./read-blocks.ts";
 
 /** What a membership is made of. */
 export interface MemberParts {
@@ -81,11 +82,11 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
   }
 
   pause(partition: TopicPartition): void {
-    this.#owned.readerOf(partition)?.pause();
+    this.#owned.readerOf(partition)?.block(BLOCK.scheduler);
   }
 
   resume(partition: TopicPartition): void {
-    this.#owned.readerOf(partition)?.resume();
+    this.#owned.readerOf(partition)?.unblock(BLOCK.scheduler);
   }
 
   partitions(): readonly PartitionState[] {

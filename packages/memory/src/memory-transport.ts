@@ -1,4 +1,4 @@
-import { BusClosedError, BusError, BusTransportError } from "@bus/core";
+import { BusClosedError, BusTransportError } from "@bus/core";
 import type {
   Capabilities,
   CloseOptions,
@@ -18,13 +18,12 @@ import { wait } from "@bus/core/adapter";
 import type { BrokerClient } from "./broker-faults.ts";
 import { ClientLink } from "./client-link.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
-import { createLagReader } from "./lag-reader.ts";
+import { createCapabilities } from "./memory-capabilities.ts";
 import type { ResolvedMemoryOptions } from "./memory-options.ts";
 import { MemorySubscription } from "./memory-subscription.ts";
 import { noOffset } from "./owned-partitions.ts";
 import { storeMessages } from "./store-messages.ts";
 import type { StoreContext } from "./store-messages.ts";
-import { createTopicAdmin } from "./topic-admin.ts";
 import type { MemoryTopic, TopicDefaults } from "./topic-store.ts";
 import { WaitingPublishes } from "./waiting-publishes.ts";
 
@@ -58,7 +57,13 @@ export class MemoryTransport implements Transport, BrokerClient {
       now: () => options.broker.clock.now(),
       topicOf: (name) => this.#topic(name),
     };
-    this.capabilities = this.#describeCapabilities();
+    this.capabilities = createCapabilities({
+      options,
+      topicDefaults: this.#topicDefaults(),
+      requireConnection: () => this.#requireConnection(),
+      startFromOf: (group, topic) => this.#startFromOf(group, topic),
+      health: () => this.#health(),
+    });
     options.broker.attach(this, host.clock);
   }
 
@@ -234,30 +239,6 @@ export class MemoryTransport implements Transport, BrokerClient {
       throw new BusTransportError("BUS_TRANSPORT", "the connection to the broker is cut");
   }
 
-  #describeCapabilities(): Capabilities {
-    const { broker } = this.#options;
-    const requireConnection = (): void => this.#requireConnection();
-    return {
-      ordering: "partition",
-      delayedRedelivery: { maxDelayMs: Number.MAX_SAFE_INTEGER },
-      lag: createLagReader({
-        broker,
-        requireConnection,
-        startFromOf: (group, topic) => this.#startFromOf(group, topic),
-      }),
-      topics: createTopicAdmin({ broker, requireConnection, defaults: this.#topicDefaults() }),
-      health: { report: () => ({ transport: this.#health() }) },
-      ping: {
-        ping: async (signal) => {
-          if (signal.aborted)
-            throw new BusError("BUS_ABORTED", "the ping was aborted", { cause: signal.reason });
-          this.#requireConnection();
-        },
-      },
-      description: { describe: () => describeOptions(this.#options) },
-    };
-  }
-
   #startFromOf(group: string, topic: string): StartFrom {
     for (const subscription of this.#subscriptions) {
       const startFrom = subscription.group === group ? subscription.startFromOf(topic) : undefined;
@@ -280,12 +261,4 @@ export class MemoryTransport implements Transport, BrokerClient {
       sinceMs,
     };
   }
-}
-
-function describeOptions({
-  broker,
-  ...options
-}: ResolvedMemoryOptions): Readonly<Record<string, unknown>> {
-  const { seed, partitions, retentionMessages } = broker.options;
-  return { ...options, broker: { seed, partitions, retentionMessages } };
 }

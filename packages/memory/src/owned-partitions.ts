@@ -7,6 +7,7 @@ import { OffsetCommitter } from "./offset-committer.ts";
 import type { PartitionLog } from "./partition-log.ts";
 import { PartitionReader } from "./partition-reader.ts";
 import type { ReaderParts } from "./partition-reader.ts";
+import { BLOCK } from "./read-blocks.ts";
 
 /** How a member wants a topic. */
 export interface TopicMode {
@@ -108,11 +109,11 @@ export class OwnedPartitions {
   }
 
   goOffline(): void {
-    for (const { reader } of this.#owned.values()) reader?.goOffline();
+    for (const { reader } of this.#owned.values()) reader?.block(BLOCK.offline);
   }
 
   goOnline(): void {
-    for (const { reader } of this.#owned.values()) reader?.goOnline();
+    for (const { reader } of this.#owned.values()) reader?.unblock(BLOCK.offline);
     this.#committer.flush();
   }
 
@@ -145,7 +146,7 @@ export class OwnedPartitions {
       onMoved: (reader) => this.#committer.moved(reader),
     });
     if (link.isUp) owned.reader.wake();
-    else owned.reader.goOffline();
+    else owned.reader.block(BLOCK.offline);
   }
 
   #startOf(log: PartitionLog): number | undefined {

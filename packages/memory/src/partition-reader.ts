@@ -1,5 +1,5 @@
 import { RELEASE } from "@bus/core";
-import type { Clock, Deliver, Logger, PartitionState, PauseReason, Settlement } from "@bus/core";
+import type { Clock, Deliver, Logger, PartitionState, Settlement } from "@bus/core";
 import { OffsetTracker } from "@bus/core/adapter";
 import type { GateShare, InFlightGate } from "@bus/core/adapter";
 import type { DeliveryLoop, DeliverySource } from "./delivery-loop.ts";
@@ -7,6 +7,8 @@ import { DeliveryTimes } from "./delivery-times.ts";
 import { MemoryDelivery } from "./memory-delivery.ts";
 import type { DeliveryOwner, DeliveryTicket } from "./memory-delivery.ts";
 import type { LogReader, PartitionLog } from "./partition-log.ts";
+import { OpenDeliveries } from "./open-deliveries.ts";
+import { BLOCK, KEEPS_BACK_REDELIVERIES, pauseReasonsOf } from "./read-blocks.ts";
 import { RedeliveryQueue } from "./redelivery-queue.ts";
 
 /** What every reader of one member shares. */
@@ -22,13 +24,6 @@ export interface ReaderParts {
   readonly onWarning: (message: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
-// Why nothing new is read; combined as bits.
-const SCHEDULER = 1;
-const IN_FLIGHT = 2;
-const UNCOMMITTED = 4;
-const OFFLINE = 8;
-const DRAINING = 16;
-
 /** Pause before a message comes again that was given back although its partition stays: whoever gave it back needs a moment. */
 const RELEASED_AGAIN_MS = 10;
 
@@ -43,19 +38,15 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
   readonly #share: GateShare;
   readonly #redeliveries: RedeliveryQueue;
   readonly #times = new DeliveryTimes();
-  readonly #draining = new AbortController();
-  readonly #aborting = new AbortController();
-  readonly #drainWaiters: (() => void)[] = [];
+  readonly #open = new OpenDeliveries();
   #blockedBy = 0;
-  #outstanding = 0;
-  #isEnded = false;
 
   /** @param position - The first offset to deliver. */
   constructor(log: PartitionLog, position: number, parts: ReaderParts) {
     this.log = log;
     this.#parts = parts;
     this.#tracker = new OffsetTracker(position);
-    this.#share = parts.gate.share(() => this.#unblock(IN_FLIGHT));
+    this.#share = parts.gate.share(() => this.unblock(BLOCK.inFlight));
     this.#redeliveries = new RedeliveryQueue(parts.clock, () => this.#list());
     log.readers.push(this);
   }
@@ -69,11 +60,11 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
   }
 
   get draining(): AbortSignal {
-    return this.#draining.signal;
+    return this.#open.draining;
   }
 
   get signal(): AbortSignal {
-    return this.#aborting.signal;
+    return this.#open.signal;
   }
 
   /** The offset that may be committed: the next one to deliver after a restart. */
@@ -83,7 +74,7 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
 
   /** Deliveries that have not settled. */
   get outstanding(): number {
-    return this.#outstanding;
+    return this.#open.count;
   }
 
   get ready(): boolean {
@@ -95,20 +86,15 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
     if (this.#blockedBy === 0) this.#parts.loop.add(this);
   }
 
-  pause(): void {
-    this.#blockedBy |= SCHEDULER;
+  /** Read nothing new for this reason, one of `BLOCK`. */
+  block(reason: number): void {
+    this.#blockedBy |= reason;
   }
 
-  resume(): void {
-    this.#unblock(SCHEDULER);
-  }
-
-  goOffline(): void {
-    this.#blockedBy |= OFFLINE;
-  }
-
-  goOnline(): void {
-    this.#unblock(OFFLINE);
+  /** A reason not to read is gone; the others still count. */
+  unblock(reason: number): void {
+    this.#blockedBy &= ~reason;
+    if (this.ready) this.#parts.loop.add(this);
   }
 
   deliverSome(max: number): number {
@@ -128,8 +114,7 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
   }
 
   settled(delivery: MemoryDelivery, settlement: Settlement): void {
-    if (this.#isEnded) return;
-    this.#outstanding -= 1;
+    if (this.#open.isOver) return;
     switch (settlement.kind) {
       case "ack":
         this.#acknowledge(delivery);
@@ -143,29 +128,24 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
       default:
         throw new TypeError(`unknown settlement ${String(settlement satisfies never)}`);
     }
-    if (this.#outstanding === 0 && this.#drainWaiters.length > 0) this.#endDrainWaits();
+    this.#open.settled();
   }
 
   /** Deliver nothing any more and let what waits be given back; resolves when every delivery has settled or `end` was called. */
   drain(): Promise<void> {
-    this.#blockedBy |= DRAINING;
+    this.block(BLOCK.draining);
     this.#redeliveries.clear();
-    if (!this.#draining.signal.aborted) this.#draining.abort();
-    if (this.#outstanding === 0 || this.#isEnded) return Promise.resolve();
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+    return this.#open.drain();
   }
 
   /** End the ownership: handlers that still run must stop, and what they settle from now on is ignored. Idempotent. */
   end(): void {
-    if (this.#isEnded) return;
-    // Draining aborts before the signal, whatever ended the ownership; a settlement in its listeners still counts.
+    if (this.#open.isOver) return;
     void this.drain();
-    this.#isEnded = true;
     this.log.readers.splice(this.log.readers.indexOf(this), 1);
     this.#parts.loop.remove(this);
     this.#share.close();
-    this.#aborting.abort();
-    this.#endDrainWaits();
+    this.#open.end();
   }
 
   state(committed: number | undefined): PartitionState {
@@ -177,21 +157,16 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
       inFlightBytes: this.#share.bytes,
       committedOffset: committed === undefined ? undefined : BigInt(committed),
       oldestUnsettled: oldest === undefined ? undefined : this.#describeUnsettled(oldest),
-      pausedBy: this.#pausedBy(),
+      pausedBy: pauseReasonsOf(this.#blockedBy),
     };
   }
 
   get #mayRedeliver(): boolean {
-    return (this.#blockedBy & (SCHEDULER | OFFLINE | DRAINING)) === 0;
+    return (this.#blockedBy & KEEPS_BACK_REDELIVERIES) === 0;
   }
 
   #list(): void {
     if (this.#mayRedeliver) this.#parts.loop.add(this);
-  }
-
-  #unblock(reason: number): void {
-    this.#blockedBy &= ~reason;
-    if (this.ready) this.#parts.loop.add(this);
   }
 
   #redeliver(max: number): number {
@@ -224,7 +199,7 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
         break;
       }
       if (!this.#share.tryTake(stored.sizeBytes)) {
-        this.#blockedBy |= IN_FLIGHT;
+        this.block(BLOCK.inFlight);
         break;
       }
       index += 1;
@@ -236,7 +211,7 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
 
   #deliver(ticket: DeliveryTicket): void {
     const delivery = new MemoryDelivery(this, ticket);
-    this.#outstanding += 1;
+    this.#open.opened();
     try {
       this.#parts.deliver(delivery);
     } catch (error) {
@@ -251,11 +226,11 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
     this.#share.give(sizeBytes);
     if (hasMoved) {
       this.#noteMove();
-      const isBlocked = (this.#blockedBy & UNCOMMITTED) !== 0;
+      const isBlocked = (this.#blockedBy & BLOCK.uncommitted) !== 0;
       if (isBlocked && this.#tracker.settledAhead * 2 <= maxUncommittedMessages)
-        this.#unblock(UNCOMMITTED);
+        this.unblock(BLOCK.uncommitted);
     } else if (this.#tracker.settledAhead === maxUncommittedMessages) {
-      this.#blockedBy |= UNCOMMITTED;
+      this.block(BLOCK.uncommitted);
       this.#warn("too many settled messages wait behind an unsettled one", {
         offset: this.position,
       });
@@ -264,7 +239,7 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
 
   #deliverAgain({ stored, ticket }: MemoryDelivery, attempt: number, afterMs: number): void {
     // A partition that drains gives it up: it stays unsettled, so that whoever owns the partition next receives it.
-    if ((this.#blockedBy & DRAINING) !== 0) return;
+    if (this.#open.draining.aborted) return;
     const dueMs = this.#parts.clock.monotonicMs() + (afterMs > 0 ? afterMs : 0);
     this.#redeliveries.add({ stored, ticket, attempt, dueMs });
   }
@@ -293,23 +268,11 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
     this.#parts.onWarning(message, { topic: this.topic, partition: this.partition, ...details });
   }
 
-  #endDrainWaits(): void {
-    for (const resolve of this.#drainWaiters.splice(0)) resolve();
-  }
-
   #describeUnsettled(offset: number): PartitionState["oldestUnsettled"] {
     const stored = this.log.at(this.log.indexFrom(offset));
     const deliveredAtMs = this.#times.at(offset) ?? this.#parts.clock.now();
     // Retention may have removed the message in the meantime.
     const timestampMs = stored?.offset === offset ? stored.timestampMs : deliveredAtMs;
     return { offset: BigInt(offset), deliveredAtMs, timestampMs };
-  }
-
-  #pausedBy(): readonly PauseReason[] {
-    const reasons: PauseReason[] = [];
-    if ((this.#blockedBy & IN_FLIGHT) !== 0) reasons.push("inFlight");
-    if ((this.#blockedBy & SCHEDULER) !== 0) reasons.push("scheduler");
-    if ((this.#blockedBy & UNCOMMITTED) !== 0) reasons.push("uncommitted");
-    return reasons;
   }
 }
