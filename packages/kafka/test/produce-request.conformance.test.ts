@@ -3,11 +3,13 @@ import type { Kafka, KafkaMessage } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startKafka } from "@bus/tools-brokers";
 import type { KafkaCluster } from "@bus/tools-brokers";
-import { COMPRESSIONS } from "../src/kafkajs/compression-codecs.ts";
+import { COMPRESSIONS, registerCodecs } from "../src/kafkajs/compression-codecs.ts";
 import type { KafkajsBroker, KafkajsCluster } from "../src/kafkajs/kafkajs-internals.ts";
 import { initProducerId, sendProduce } from "../src/kafkajs/produce-request.ts";
 import type { ProducedBatch, ProducerIdentity } from "../src/kafkajs/produce-request.ts";
+import { lazyRecords } from "../src/kafkajs/lazy-record.ts";
 import { parseRecordBatchHeader } from "../src/kafkajs/record-batch-header.ts";
+import { readRecordBatch } from "../src/kafkajs/record-batch-reader.ts";
 import { nextSequence, RecordBatchWriter } from "../src/kafkajs/record-batch-writer.ts";
 import { readFetchResponse } from "../src/kafkajs/fetch-response.ts";
 import { client, connectedCluster, createTopic, produce, until } from "./kafka-topic.ts";
@@ -24,6 +26,7 @@ let kafka: Kafka;
 let cluster: KafkajsCluster & AsyncDisposable;
 
 beforeAll(async () => {
+  registerCodecs();
   broker = await startKafka();
   kafka = client(broker.brokers);
   cluster = await connectedCluster(kafka);
@@ -37,7 +40,7 @@ afterAll(async () => {
 interface BatchSpec {
   readonly values: readonly string[];
   readonly producer?: ProducerIdentity & { readonly baseSequence: number };
-  readonly compression?: "none" | "gzip" | "zstd";
+  readonly compression?: "none" | "gzip" | "snappy" | "zstd";
 }
 
 async function batchOf({ values, producer, compression = "none" }: BatchSpec): Promise<Buffer> {
@@ -132,6 +135,20 @@ describe("sendProduce", () => {
         COMPRESSIONS[compression],
       );
       expect(stored.length).toBe(batch.length);
+    },
+  );
+
+  test.each(["gzip", "snappy", "zstd"] as const)(
+    "compresses with %s what the broker itself can decompress",
+    async (compression) => {
+      const topic = await createTopic(kafka, { config: { "compression.type": "uncompressed" } });
+      const values = Array.from({ length: 300 }, (_, index) => `${index} `.repeat(50));
+      await produce(cluster, { topic }, await batchOf({ values, compression }));
+      const { topics } = readFetchResponse(await fetchRaw(cluster, { topic }), 11);
+      const stored = topics[0]?.partitions[0]?.records ?? Buffer.alloc(0);
+      const batch = readRecordBatch(stored, 0, { topic, partition: 0 });
+      expect(batch.header.compression).toBe(COMPRESSIONS.none);
+      expect(lazyRecords(batch).map(({ value }) => String(value))).toEqual(values);
     },
   );
 
