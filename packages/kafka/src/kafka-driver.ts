@@ -43,7 +43,7 @@ export interface KafkaDriver {
   readonly admin: DriverAdmin;
   /** A member of a group, not yet joined. Called once per group. */
   createConsumer(group: string, sink: ConsumerSink): DriverConsumer;
-  /** Disconnect; consumers are closed by then and the producer is flushed. Leaves no timer, socket or handle. Idempotent. */
+  /** Disconnect; consumers are closed by then. Records without an outcome are failed. Leaves no timer, socket or handle. Idempotent. */
   close(): Promise<void>;
 }
 

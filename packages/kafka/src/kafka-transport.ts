@@ -1,0 +1,166 @@
+import { BusClosedError, BusError, BusTransportError } from "@bus/core";
+import type {
+  Capabilities,
+  CloseOptions,
+  CloseReport,
+  Deliver,
+  HealthReport,
+  OutgoingMessage,
+  PublishReceipt,
+  SubscriptionRequest,
+  Transport,
+  TransportHost,
+  TransportSubscription,
+} from "@bus/core";
+import { backOffMs, wait } from "@bus/core/adapter";
+import { ConnectionState } from "./connection-state.ts";
+import type { KafkaDriver } from "./kafka-driver.ts";
+import { KafkaLagReader } from "./lag-reader.ts";
+import type { ResolvedKafkaOptions } from "./kafka-options.ts";
+import { KafkaPublisher } from "./kafka-publisher.ts";
+import { KafkaSubscription } from "./kafka-subscription.ts";
+import { KafkaTopics } from "./kafka-topics.ts";
+import { chooseDriver } from "./named-driver.ts";
+
+/** Waits between attempts to reach a broker at the start. */
+const CONNECT_BACK_OFF = Object.freeze({ baseMs: 250, maxMs: 5_000, jitter: 0.2 });
+
+/** Kafka behind the transport contract, with whichever driver. */
+export class KafkaTransport implements Transport {
+  readonly name = "kafka";
+  readonly capabilities: Capabilities;
+  readonly #options: ResolvedKafkaOptions;
+  readonly #host: TransportHost;
+  readonly #driver: KafkaDriver;
+  readonly #publisher: KafkaPublisher;
+  readonly #topics: KafkaTopics;
+  readonly #state: ConnectionState;
+  readonly #subscriptions = new Map<string, KafkaSubscription>();
+  readonly #closed = new AbortController();
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<CloseReport> | undefined;
+
+  /** @throws BusConfigError `BUS_UNSUPPORTED`, `BUS_CONFIG` from the driver's check. */
+  constructor(options: ResolvedKafkaOptions, host: TransportHost) {
+    this.#options = options;
+    this.#state = new ConnectionState(host);
+    this.#host = this.#state.host;
+    const { driver, describe } = chooseDriver(options, this.#host);
+    this.#driver = driver;
+    this.#topics = new KafkaTopics(driver, options.topics, (drift) => {
+      const message = `topic ${drift.topic}: ${drift.property} is ${drift.actual}, expected ${drift.expected}`;
+      host.emit({ kind: "warning", message, details: { ...drift } });
+    });
+    const { clock, random } = host;
+    const ensureTopic = (topic: string): Promise<void> => this.#topics.ensure([topic]);
+    this.#publisher = new KafkaPublisher({
+      driver,
+      options: options.producer,
+      clock,
+      random,
+      ensureTopic,
+    });
+    const lag = new KafkaLagReader({
+      driver,
+      clock,
+      startsFrom: () => options.consumer.autoOffsetReset,
+    });
+    this.capabilities = {
+      ordering: "partition",
+      lag,
+      topics: this.#topics,
+      health: { report: () => this.#health() },
+      ping: { ping: (signal) => this.#ping(signal) },
+      description: { describe },
+    };
+  }
+
+  connect(): Promise<void> {
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+    return this.#publisher.publish(messages);
+  }
+
+  async subscribe(request: SubscriptionRequest, deliver: Deliver): Promise<TransportSubscription> {
+    if (this.#closing !== undefined)
+      throw new BusClosedError("the kafka transport is closed, nothing can be subscribed");
+    await this.connect();
+    const { group, topics } = request;
+    const subscription = new KafkaSubscription({
+      group,
+      topics,
+      deliver,
+      host: this.#host,
+      options: this.#options.consumer,
+      createConsumer: (sink) => this.#driver.createConsumer(group, sink),
+      ensureTopics: (names) => this.#topics.ensure(names),
+    });
+    this.#subscriptions.set(group, subscription);
+    try {
+      await subscription.join();
+      return subscription;
+    } catch (error) {
+      this.#subscriptions.delete(group);
+      throw error;
+    }
+  }
+
+  close(options: CloseOptions): Promise<CloseReport> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close(options: CloseOptions): Promise<CloseReport> {
+    this.#closed.abort();
+    // A connect that fails has told whoever waits for it.
+    await this.#connecting?.catch(() => undefined);
+    const reports = await Promise.all(
+      Array.from(this.#subscriptions.values(), (one) => one.close(options)),
+    );
+    await this.#publisher.close(options.drainTimeoutMs);
+    await this.#driver.close();
+    return {
+      abandonedDeliveries: reports.reduce((sum, report) => sum + report.abandonedDeliveries, 0),
+    };
+  }
+
+  async #connect(): Promise<void> {
+    const { clock, random } = this.#host;
+    const startedMs = clock.monotonicMs();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#driver.connect();
+        this.#host.emit({ kind: "connected" });
+        return;
+      } catch (error) {
+        if (!BusError.is(error) || !error.retryable) throw error;
+        const delayMs = backOffMs(attempt, CONNECT_BACK_OFF, random);
+        const leftMs = startedMs + this.#options.connectTimeoutMs - clock.monotonicMs();
+        if (leftMs < delayMs) throw this.#unreachable(error);
+        this.#host.emit({ kind: "reconnecting", attempt, error });
+        if (!(await wait(clock, delayMs, this.#closed.signal)))
+          throw new BusClosedError("the kafka transport was closed while it connected");
+      }
+    }
+  }
+
+  #unreachable(error: BusError): BusError {
+    const message = `${error.message} (gave up after ${this.#options.connectTimeoutMs} ms)`;
+    return new BusTransportError("BUS_CONNECT", message, {
+      details: { ...error.details, brokers: this.#options.brokers },
+      cause: error.cause,
+    });
+  }
+
+  async #ping(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#driver.admin.ping();
+  }
+
+  #health(): HealthReport {
+    return this.#state.report([...this.#subscriptions.values()]);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Logger } from "@bus/core";
+import kafkajs from "kafkajs";
+import type { Kafka } from "kafkajs";
+import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import { kafkajsLogger } from "./kafkajs-logger.ts";
+import { commonProperties } from "./kafkajs-properties.ts";
+import { TrackedSockets } from "./tracked-sockets.ts";
+
+/** A kafkajs client for one role: it shares nothing with others, credentials included. */
+export interface KafkajsClient {
+  readonly kafka: Kafka;
+  readonly sockets: TrackedSockets;
+}
+
+/** Make a client; no I/O. */
+export function kafkajsClient(options: ResolvedKafkaOptions, logger: Logger): KafkajsClient {
+  const sockets = new TrackedSockets();
+  const kafka = new kafkajs.Kafka({
+    logCreator: kafkajsLogger(logger),
+    socketFactory: sockets.factory,
+    ...commonProperties(options),
+  });
+  return { kafka, sockets };
+}
