@@ -13,4 +13,6 @@ export { startNats } from "./nats/start-nats.ts";
 export type { NetworkFaults, NetworkPartition } from "./network/node-proxies.ts";
 export type { PartitionMode } from "./network/tcp-proxy.ts";
 export type { ProcessFaults } from "./process/node-processes.ts";
+export { runProgram } from "./process/run-program.ts";
+export type { ProgramLimits, ProgramResult } from "./process/run-program.ts";
 export type { Provider } from "./provider.ts";
