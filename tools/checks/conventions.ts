@@ -13,12 +13,14 @@ const MAX_README_LINES = 120;
 
 const packages = await publicPackages();
 const licence = await readFile(join(ROOT, "LICENSE"), "utf8");
+const changesets = await readAll(await findFiles([".changeset/*.md"], ROOT));
 const problems: string[] = [];
 for (const each of packages) {
   const file = relative(ROOT, each.folder);
   const found = packageProblems(each.manifest, each.folderName);
   problems.push(...found.map((problem) => `${file}/package.json: ${problem}`));
   problems.push(...(await documentProblems(each)), ...(await allSourceProblems(each)));
+  problems.push(...releaseProblems(each));
 }
 reportProblems(problems, `${packages.length} packages follow the conventions`);
 
@@ -56,4 +58,15 @@ async function allSourceProblems({
     }),
   );
   return [...missing.map((entry) => `${entry.specifier} has no ${entry.source}`), ...found.flat()];
+}
+
+/** A package that was never released has a changeset that releases it. */
+function releaseProblems({ folder, manifest }: WorkspacePackage): readonly string[] {
+  const isNamed = changesets.some((text) => text.includes(`"${manifest.name}":`));
+  if (isNamed || existsSync(join(folder, "CHANGELOG.md"))) return [];
+  return [`${manifest.name} has no release and no changeset: run pnpm changeset`];
+}
+
+async function readAll(files: readonly string[]): Promise<readonly string[]> {
+  return await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
 }

@@ -28,7 +28,7 @@ export const STEPS: readonly Step[] = [
     name: "unit",
     command: ["vitest", "run"],
     counts: "vitest",
-    timeoutMs: 4 * MINUTE_MS,
+    timeoutMs: 6 * MINUTE_MS,
   },
   gate("pack", ["build"]),
   gate("publint", ["pack"]),
