@@ -29,7 +29,10 @@ export interface TransportFaults {
   /** Fails the call of `connect`. */
   readonly connect?: () => BusError | undefined;
   /** Called for every publish call; `call` counts from 1. */
-  readonly publish?: (messages: readonly OutgoingMessage[], call: number) => PublishFault | undefined;
+  readonly publish?: (
+    messages: readonly OutgoingMessage[],
+    call: number,
+  ) => PublishFault | undefined;
   /** Milliseconds by which a delivery comes late; later ones of its partition wait behind it. */
   readonly deliverLateMs?: (delivery: Delivery) => number | undefined;
   /** `true` swallows an event: observers, health and log never hear of it. */
@@ -41,7 +44,10 @@ export interface TransportFaults {
  *
  * @param inner - Any transport, for example `memory()`.
  */
-export function faultyTransport(inner: ConfiguredTransport, faults: TransportFaults): ConfiguredTransport {
+export function faultyTransport(
+  inner: ConfiguredTransport,
+  faults: TransportFaults,
+): ConfiguredTransport {
   return {
     kind: "transport",
     name: inner.name,
@@ -89,10 +95,15 @@ class FaultyTransport implements Transport {
       case undefined:
         return this.#inner.publish(messages);
       case "fail":
-        throw fault.error ?? new BusTransportError("BUS_PUBLISH_FAILED", "the publish was made to fail");
+        throw (
+          fault.error ?? new BusTransportError("BUS_PUBLISH_FAILED", "the publish was made to fail")
+        );
       case "outcomeUnknown":
         if (fault.stored) await this.#inner.publish(messages);
-        throw new BusTransportError("BUS_OUTCOME_UNKNOWN", "the answer to the publish was made to disappear");
+        throw new BusTransportError(
+          "BUS_OUTCOME_UNKNOWN",
+          "the answer to the publish was made to disappear",
+        );
       case "delay":
         await wait(this.#host.clock, fault.delayMs);
         return this.#inner.publish(messages);
@@ -102,7 +113,10 @@ class FaultyTransport implements Transport {
   }
 
   subscribe: Transport["subscribe"] = (request, deliver) =>
-    this.#inner.subscribe(request, this.#faults.deliverLateMs === undefined ? deliver : this.#late(deliver));
+    this.#inner.subscribe(
+      request,
+      this.#faults.deliverLateMs === undefined ? deliver : this.#late(deliver),
+    );
 
   close: Transport["close"] = (options) => this.#inner.close(options);
 

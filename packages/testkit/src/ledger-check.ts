@@ -32,7 +32,9 @@ export function checkLedger(verdict: LedgerVerdict, bounds: LedgerBounds = {}): 
 
 function describe(what: string, finding: Finding, allowed: number): string | undefined {
   if (finding.count <= allowed) return undefined;
-  const first = finding.first.map((entry) => `${entry.topic} key ${entry.key} #${entry.sequence} (${entry.detail})`);
+  const first = finding.first.map(
+    (entry) => `${entry.topic} key ${entry.key} #${entry.sequence} (${entry.detail})`,
+  );
   const bound = allowed === 0 ? "" : ` (allowed ${allowed})`;
   return `${finding.count} ${what}${bound}: ${first.join(", ")}`;
 }

@@ -9,7 +9,10 @@ export interface DrainedQuery {
 }
 
 /** Partitions that are not at rest: `key` of the evidence is the partition, `sequence` the messages behind (−1: unknown). */
-export async function readDrained(query: DrainedQuery, topics: readonly string[]): Promise<Finding> {
+export async function readDrained(
+  query: DrainedQuery,
+  topics: readonly string[],
+): Promise<Finding> {
   const behind = createFindings();
   if (topics.length === 0) return behind.finding();
   const lag = await query.reader.read({ group: query.group, topics });
@@ -19,7 +22,10 @@ export async function readDrained(query: DrainedQuery, topics: readonly string[]
     if (!atEnd) behind.add(entry, `committed ${committed ?? "nothing"}, end ${high}`);
   }
   for (const { topic, partition, error } of lag.unknown) {
-    behind.add({ topic, key: `partition ${partition}`, sequence: -1 }, `lag unknown: ${String(error)}`);
+    behind.add(
+      { topic, key: `partition ${partition}`, sequence: -1 },
+      `lag unknown: ${String(error)}`,
+    );
   }
   return behind.finding();
 }

@@ -35,7 +35,10 @@ test("a published message that no handler finished is lost, with its key and seq
   ledger.handling(entry(1)).failed();
   const verdict = await ledger.verdict();
   expect(ledger.outstanding).toBe(1);
-  expect(verdict.lost).toMatchObject({ count: 1, first: [{ topic: "orders", key: "a", sequence: 1 }] });
+  expect(verdict.lost).toMatchObject({
+    count: 1,
+    first: [{ topic: "orders", key: "a", sequence: 1 }],
+  });
   expect(() => checkLedger(verdict)).toThrow(/of 3 published messages: 1 lost: orders key a #1/);
 });
 
@@ -72,7 +75,9 @@ test("a run that begins before an earlier message of its key was handled is out 
   handle(ledger, 0, 2, 1);
   const verdict = await ledger.verdict();
   expect(verdict.disordered).toMatchObject({ count: 1, first: [{ sequence: 2 }] });
-  expect(() => checkLedger(verdict)).toThrow(/1 out of order: orders key a #2 \(began before 1 was handled\)/);
+  expect(() => checkLedger(verdict)).toThrow(
+    /1 out of order: orders key a #2 \(began before 1 was handled\)/,
+  );
   expect(() => checkLedger(verdict, { order: "free" })).not.toThrow();
 });
 
@@ -104,7 +109,11 @@ test("one message handled by two runs at once is a duplicate and an overlap", as
   const [first, second] = [ledger.handling(entry(0)), ledger.handling(entry(0))];
   first.done();
   second.done();
-  expect(await ledger.verdict()).toMatchObject({ handled: 1, duplicated: { count: 1 }, overlapped: { count: 1 } });
+  expect(await ledger.verdict()).toMatchObject({
+    handled: 1,
+    duplicated: { count: 1 },
+    overlapped: { count: 1 },
+  });
 });
 
 test("a ledger refuses a message numbered twice, a run ended twice and a number that is none", () => {
@@ -126,13 +135,21 @@ test("drained names every partition whose committed offset is not its end, and e
     ],
     unknown: [{ topic: "orders", partition: 3, error: new Error("no leader") }],
   };
-  const reader: LagReader = { read: () => Promise.resolve(lag), olderThan: () => Promise.resolve([]) };
+  const reader: LagReader = {
+    read: () => Promise.resolve(lag),
+    olderThan: () => Promise.resolve([]),
+  };
   const ledger = createLedger();
   publish(ledger, 1);
   handle(ledger, 0);
   const verdict = await ledger.verdict({ reader, group: "billing" });
-  expect(verdict.drained?.first.map((evidence) => evidence.key)).toEqual(["partition 1", "partition 3"]);
-  expect(() => checkLedger(verdict)).toThrow(/2 not drained: .*committed 3, end 4.*lag unknown: Error: no leader/);
+  expect(verdict.drained?.first.map((evidence) => evidence.key)).toEqual([
+    "partition 1",
+    "partition 3",
+  ]);
+  expect(() => checkLedger(verdict)).toThrow(
+    /2 not drained: .*committed 3, end 4.*lag unknown: Error: no leader/,
+  );
 });
 
 test("evidence is bounded however much went wrong", async () => {
@@ -154,10 +171,15 @@ test("a million entries over ten thousand keys, one key stuck from the start, ar
       ledger.handling(entry(sequence, key)).done();
     }
   }
-  for (let sequence = 1; sequence < 100_000; sequence++) ledger.handling(entry(sequence, "stuck")).done();
+  for (let sequence = 1; sequence < 100_000; sequence++)
+    ledger.handling(entry(sequence, "stuck")).done();
   stuck.done();
   const tookMs = performance.now() - startedAt;
-  expect(await ledger.verdict()).toMatchObject({ published: 1_000_000, handled: 1_100_000, lost: { count: 0 } });
+  expect(await ledger.verdict()).toMatchObject({
+    published: 1_000_000,
+    handled: 1_100_000,
+    lost: { count: 0 },
+  });
   // Quadratic books would need minutes for the stuck key alone.
   expect(tookMs).toBeLessThan(5_000);
 });

@@ -81,7 +81,8 @@ class Books implements Ledger {
   published(entry: LedgerEntry): void {
     const books = this.#booksOf(entry);
     const flags = flagsOf(books, entry.sequence);
-    if ((flags & PUBLISHED) !== 0) throw new RangeError(`${show(entry)} was published before: number each message once`);
+    if ((flags & PUBLISHED) !== 0)
+      throw new RangeError(`${show(entry)} was published before: number each message once`);
     books.flags[entry.sequence] = flags | PUBLISHED;
     this.#published++;
     if ((flags & HANDLED) === 0) this.outstanding++;
@@ -92,9 +93,11 @@ class Books implements Ledger {
     const flags = flagsOf(books, entry.sequence);
     const repeats = (flags & HANDLED) !== 0;
     if (repeats) this.#duplicated.add(entry, "handled again");
-    if (books.running > 0) this.#overlapped.add(entry, `began while ${books.running} of its key ran`);
+    if (books.running > 0)
+      this.#overlapped.add(entry, `began while ${books.running} of its key ran`);
     const next = books.handledBelow;
-    if (next < entry.sequence && (flagsOf(books, next) & RUNNING) === 0) this.#disordered.add(entry, `began before ${next} was handled`);
+    if (next < entry.sequence && (flagsOf(books, next) & RUNNING) === 0)
+      this.#disordered.add(entry, `began before ${next} was handled`);
     books.flags[entry.sequence] = flags | RUNNING;
     books.running++;
     return this.#run(entry, books, repeats);
@@ -145,7 +148,8 @@ class Books implements Ledger {
     if (this.outstanding === 0) return lost.finding();
     for (const [topic, keys] of this.#topics) {
       for (const [key, books] of keys) {
-        for (const sequence of unhandled(books)) lost.add({ topic, key, sequence }, "published, never handled");
+        for (const sequence of unhandled(books))
+          lost.add({ topic, key, sequence }, "published, never handled");
       }
     }
     return lost.finding();
@@ -153,11 +157,16 @@ class Books implements Ledger {
 
   #booksOf(entry: LedgerEntry): KeyBooks {
     const { topic, key, sequence } = entry;
-    if (!Number.isSafeInteger(sequence) || sequence < 0) throw new RangeError(`sequence must be 0, 1, 2, …, got ${sequence}`);
+    if (!Number.isSafeInteger(sequence) || sequence < 0)
+      throw new RangeError(`sequence must be 0, 1, 2, …, got ${sequence}`);
     let keys = this.#topics.get(topic);
     if (keys === undefined) this.#topics.set(topic, (keys = new Map()));
     let books = keys.get(key);
-    if (books === undefined) keys.set(key, (books = { flags: new Uint8Array(FIRST_SIZE), length: 0, handledBelow: 0, running: 0 }));
+    if (books === undefined)
+      keys.set(
+        key,
+        (books = { flags: new Uint8Array(FIRST_SIZE), length: 0, handledBelow: 0, running: 0 }),
+      );
     if (sequence >= books.flags.length) books.flags = grown(books.flags, sequence);
     books.length = Math.max(books.length, sequence + 1);
     return books;

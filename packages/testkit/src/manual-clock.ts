@@ -46,7 +46,10 @@ export function manualClock(options: { readonly startMs?: number } = {}): Manual
       return alarms.length;
     },
     schedule(callback, delayMs) {
-      const alarm: Alarm = { dueMs: elapsedMs + Math.max(0, checked(delayMs, "delayMs")), callback };
+      const alarm: Alarm = {
+        dueMs: elapsedMs + Math.max(0, checked(delayMs, "delayMs")),
+        callback,
+      };
       alarms.splice(insertionIndex(alarms, alarm.dueMs), 0, alarm);
       return () => {
         const index = alarms.indexOf(alarm);
@@ -55,7 +58,8 @@ export function manualClock(options: { readonly startMs?: number } = {}): Manual
     },
     advance(ms) {
       const targetMs = elapsedMs + forward(ms);
-      for (let alarm = takeDue(targetMs); alarm !== undefined; alarm = takeDue(targetMs)) alarm.callback();
+      for (let alarm = takeDue(targetMs); alarm !== undefined; alarm = takeDue(targetMs))
+        alarm.callback();
       elapsedMs = Math.max(elapsedMs, targetMs);
     },
     async advanceAsync(ms) {

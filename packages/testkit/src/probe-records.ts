@@ -74,15 +74,26 @@ export class ProbeRecords {
   }
 
   /** The newest record of a message. */
-  last(place: { readonly topic: string; readonly partition: number; readonly offset: bigint }): ProbeRecord | undefined {
+  last(place: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint;
+  }): ProbeRecord | undefined {
     return this.#seen.findLast(
       ({ message }) =>
-        message.topic === place.topic && message.partition === place.partition && message.offset === place.offset,
+        message.topic === place.topic &&
+        message.partition === place.partition &&
+        message.offset === place.offset,
     );
   }
 
   /** The first record that fits, now or later. */
-  async first<TValue>({ kind, topic, predicate, options }: ProbeQuery<TValue>): Promise<ProbedMessage<TValue>> {
+  async first<TValue>({
+    kind,
+    topic,
+    predicate,
+    options,
+  }: ProbeQuery<TValue>): Promise<ProbedMessage<TValue>> {
     const name = typeof topic === "string" ? topic : topic.name;
     const find = (): ProbedMessage<TValue> | undefined => {
       for (const record of this.#seen) {
@@ -93,16 +104,26 @@ export class ProbeRecords {
       }
       return undefined;
     };
-    return this.wait(find, options, () => `a message of ${name} to be ${WORDS[kind]}${this.#summary(name)}`);
+    return this.wait(
+      find,
+      options,
+      () => `a message of ${name} to be ${WORDS[kind]}${this.#summary(name)}`,
+    );
   }
 
   /** Wait until a look brings something. */
-  wait<TResult>(find: () => TResult | undefined, options: ProbeWait | undefined, what: () => string): Promise<TResult> {
+  wait<TResult>(
+    find: () => TResult | undefined,
+    options: ProbeWait | undefined,
+    what: () => string,
+  ): Promise<TResult> {
     const timeoutMs = options?.timeoutMs ?? PROBE_TIMEOUT_MS;
     return new Promise((resolve, reject) => {
       const cancel = systemClock.schedule(() => {
         this.#waiters.delete(waiter);
-        reject(new AssertionError({ message: `timed out after ${timeoutMs} ms waiting for ${what()}` }));
+        reject(
+          new AssertionError({ message: `timed out after ${timeoutMs} ms waiting for ${what()}` }),
+        );
       }, timeoutMs);
       const settle = (act: () => void): true => {
         cancel();
@@ -115,7 +136,11 @@ export class ProbeRecords {
             const found = find();
             return found === undefined ? false : settle(() => resolve(found));
           } catch (error) {
-            return settle(() => reject(error instanceof Error ? error : new Error("a predicate threw", { cause: error })));
+            return settle(() =>
+              reject(
+                error instanceof Error ? error : new Error("a predicate threw", { cause: error }),
+              ),
+            );
           }
         },
       };
@@ -125,7 +150,9 @@ export class ProbeRecords {
 
   #summary(topic: string): string {
     const own = this.#seen.filter(({ message }) => message.topic === topic);
-    const others = new Set(this.#seen.map(({ message }) => message.topic).filter((name) => name !== topic));
+    const others = new Set(
+      this.#seen.map(({ message }) => message.topic).filter((name) => name !== topic),
+    );
     const elsewhere = others.size === 0 ? "" : `; seen in other topics: ${[...others].join(", ")}`;
     if (own.length === 0) return `; nothing of it was seen${elsewhere}`;
     const shown = own.slice(-SHOWN).map(describe).join("; ");
@@ -141,7 +168,13 @@ const WORDS: Readonly<Record<ProbeRecord["kind"], string>> = {
 
 function describe({ kind, message }: ProbeRecord): string {
   const { partition, offset, key, attempt, value, error } = message;
-  const failure = error === undefined ? "" : ` with ${error instanceof Error ? error.message : inspect(error)}`;
-  const shown = inspect(value, { depth: 2, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 80, maxArrayLength: 8 });
+  const failure =
+    error === undefined ? "" : ` with ${error instanceof Error ? error.message : inspect(error)}`;
+  const shown = inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: 80,
+    maxArrayLength: 8,
+  });
   return `${WORDS[kind]}${failure} ${partition}/${offset} key ${key} attempt ${attempt} value ${shown}`;
 }

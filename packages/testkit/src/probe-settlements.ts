@@ -40,10 +40,14 @@ export class ProbeSettlements {
 
   /** Wait until nothing is missing. */
   async settled(options: ProbeWait | undefined): Promise<void> {
-    const find = (): true | undefined => (this.#inFlight === 0 && this.#pending.size === 0 ? true : undefined);
+    const find = (): true | undefined =>
+      this.#inFlight === 0 && this.#pending.size === 0 ? true : undefined;
     await this.#records.wait(find, options, () => {
       const missing = [...this.#pending].slice(0, SHOWN).join(", ");
-      const published = this.#pending.size === 0 ? "" : `; published and not settled: ${this.#pending.size}, first ${missing}`;
+      const published =
+        this.#pending.size === 0
+          ? ""
+          : `; published and not settled: ${this.#pending.size}, first ${missing}`;
       return `every message to be settled; in flight: ${this.#inFlight}${published}`;
     });
   }

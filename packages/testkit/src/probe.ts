@@ -48,9 +48,12 @@ export function createProbe(): Probe {
     name: "probe",
     options: {},
     install: (host) => install(host, records, settlements),
-    handled: (topic, predicate, options) => records.first({ kind: "handled", topic, predicate, options }),
-    failed: (topic, predicate, options) => records.first({ kind: "failed", topic, predicate, options }),
-    deadLettered: (topic, predicate, options) => records.first({ kind: "deadLettered", topic, predicate, options }),
+    handled: (topic, predicate, options) =>
+      records.first({ kind: "handled", topic, predicate, options }),
+    failed: (topic, predicate, options) =>
+      records.first({ kind: "failed", topic, predicate, options }),
+    deadLettered: (topic, predicate, options) =>
+      records.first({ kind: "deadLettered", topic, predicate, options }),
     settled: (options) => settlements.settled(options),
     get seen() {
       return records.seen;
@@ -58,7 +61,11 @@ export function createProbe(): Probe {
   };
 }
 
-function install(host: PluginHost, records: ProbeRecords, settlements: ProbeSettlements): PluginInstance<object> {
+function install(
+  host: PluginHost,
+  records: ProbeRecords,
+  settlements: ProbeSettlements,
+): PluginInstance<object> {
   host.observe(settlements.observer(host));
   host.observe({
     deadLettered: (delivery) => {
@@ -84,7 +91,17 @@ function copyOf(message: Message<unknown>, attempt: number): ProbedMessage<unkno
   const { topic, partition, offset, timestampMs, key, value } = message;
   const headers = message.headers.map(([name, bytes]) => [name, new Uint8Array(bytes)] as const);
   const kept = value instanceof Uint8Array ? new Uint8Array(value) : value;
-  return { topic, partition, offset, timestampMs, key, value: kept, headers, attempt, error: undefined };
+  return {
+    topic,
+    partition,
+    offset,
+    timestampMs,
+    key,
+    value: kept,
+    headers,
+    attempt,
+    error: undefined,
+  };
 }
 
 /** A message that never reached its handler. */

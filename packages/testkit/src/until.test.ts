@@ -24,23 +24,36 @@ test("until returns as soon as the condition holds", async () => {
 test("until fails at its deadline and says what it waited for and what it saw last", async () => {
   const clock = manualClock();
   let looks = 0;
-  const waiting = until(() => ++looks < 0, { timeoutMs: 50, what: "the impossible", state: () => ({ looks }), clock });
+  const waiting = until(() => ++looks < 0, {
+    timeoutMs: 50,
+    what: "the impossible",
+    state: () => ({ looks }),
+    clock,
+  });
   const failure = messageOf(waiting);
   await clock.advanceAsync(60);
-  expect(await failure).toMatch(/^timed out after 50 ms waiting for the impossible; last state: \{ looks: \d+ \}$/);
+  expect(await failure).toMatch(
+    /^timed out after 50 ms waiting for the impossible; last state: \{ looks: \d+ \}$/,
+  );
 });
 
 test("what the condition throws ends the wait at once", async () => {
   const broken = (): boolean => {
     throw new RangeError("bound exceeded");
   };
-  await expect(until(broken, { timeoutMs: 60_000, what: "nothing" })).rejects.toThrow("bound exceeded");
+  await expect(until(broken, { timeoutMs: 60_000, what: "nothing" })).rejects.toThrow(
+    "bound exceeded",
+  );
 });
 
 test("within hands on what the promise brings and leaves no timer behind", async () => {
   const clock = manualClock();
-  await expect(within(Promise.resolve(7), { timeoutMs: 50, what: "seven", clock })).resolves.toBe(7);
-  await expect(within(Promise.reject(new Error("broken")), { timeoutMs: 50, what: "nothing", clock })).rejects.toThrow("broken");
+  await expect(within(Promise.resolve(7), { timeoutMs: 50, what: "seven", clock })).resolves.toBe(
+    7,
+  );
+  await expect(
+    within(Promise.reject(new Error("broken")), { timeoutMs: 50, what: "nothing", clock }),
+  ).rejects.toThrow("broken");
   expect(clock.pending).toBe(0);
 });
 

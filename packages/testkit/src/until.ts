@@ -52,10 +52,12 @@ export async function within<TValue>(
   options: UntilOptions,
 ): Promise<TValue> {
   const ended = new AbortController();
-  const deadline = wait(options.clock ?? systemClock, options.timeoutMs, ended.signal).then((passed) => {
-    if (passed) throw timeOut(options);
-    return promise;
-  });
+  const deadline = wait(options.clock ?? systemClock, options.timeoutMs, ended.signal).then(
+    (passed) => {
+      if (passed) throw timeOut(options);
+      return promise;
+    },
+  );
   try {
     return await Promise.race([promise, deadline]);
   } finally {
@@ -74,5 +76,7 @@ function timeOut(options: UntilOptions): AssertionError {
 }
 
 function show(state: unknown): string {
-  return typeof state === "string" ? state : inspect(state, { depth: 4, breakLength: 120, maxArrayLength: 20 });
+  return typeof state === "string"
+    ? state
+    : inspect(state, { depth: 4, breakLength: 120, maxArrayLength: 20 });
 }

@@ -15,8 +15,14 @@ import type { NumberedMessages } from "./numbered.ts";
 export const acceptedPublishArrives: Guarantee = {
   name: "every accepted publish arrives",
   tests: [
-    { name: "messages of concurrent publishers over several topics and partitions all arrive, once", run: concurrentPublishers },
-    { name: "a publish that resolves while its transport closes has stored its message", run: publishWhileClosing },
+    {
+      name: "messages of concurrent publishers over several topics and partitions all arrive, once",
+      run: concurrentPublishers,
+    },
+    {
+      name: "a publish that resolves while its transport closes has stored its message",
+      run: publishWhileClosing,
+    },
     {
       name: "messages accepted before, while and after their publisher is cut off arrive",
       needs: ["disconnect"],
@@ -29,9 +35,9 @@ export const acceptedPublishArrives: Guarantee = {
         const group = lab.group();
         const ledger = createLedger();
         const { transport } = await lab.publisher();
-        await publishNumbered(transport, { topic, keys: 10, perKey: 30 }, [ledger]);
+        await publishNumbered(transport, { topic, keys: 10, perKey: 15 }, [ledger]);
         await consumeThrough(lab, { group, topics: [topic], behaviour, ledger });
-        await publishNumbered(transport, { topic, keys: 10, perKey: 10, from: 30 }, [ledger]);
+        await publishNumbered(transport, { topic, keys: 10, perKey: 5, from: 15 }, [ledger]);
         await closeBooks(lab, ledger, { group, topics: [topic] });
       },
     })),
@@ -46,7 +52,9 @@ async function concurrentPublishers(lab: Lab): Promise<void> {
   const { transport } = await lab.publisher();
   const publishers = topics.flatMap((topic) =>
     Array.from({ length: 4 }, async (_, publisher) => {
-      const messages = numberedMessages({ topic, keys: 5, perKey: 50 }).map((message) => renamed(message, publisher));
+      const messages = numberedMessages({ topic, keys: 5, perKey: 50 }).map((message) =>
+        renamed(message, publisher),
+      );
       for (let start = 0; start < messages.length; start += 25) {
         await accepted(transport, messages.slice(start, start + 25), ledger);
       }
@@ -68,11 +76,17 @@ async function publishWhileClosing(lab: Lab): Promise<void> {
     await lab.quiet(index / 20);
     await accepted(transport, [message], ledger).catch((error: unknown) => {
       refused++;
-      assert.ok(BusError.is(error), `a publish during close failed with ${String(error)}, which is no BusError`);
+      assert.ok(
+        BusError.is(error),
+        `a publish during close failed with ${String(error)}, which is no BusError`,
+      );
     });
   });
   await lab.quiet(5);
-  await lab.within(transport.close({ drainTimeoutMs: lab.timings.stepMs }), "close while publishing");
+  await lab.within(
+    transport.close({ drainTimeoutMs: lab.timings.stepMs }),
+    "close while publishing",
+  );
   await lab.within(Promise.all(publishing), "every publish to settle after close");
   lab.figures["refused"] = refused;
   await consume(lab, { group, topics: [topic], ledger, subscribe: { startFrom: "earliest" } });
@@ -87,10 +101,15 @@ async function publishWhileCutOff(lab: Lab): Promise<void> {
   const process = await lab.process();
   await publishNumbered(process.transport, { topic, keys: 8, perKey: 5 }, [ledger]);
   const restore = await lab.subject.faults?.disconnect?.(process.configured);
-  const meanwhile = publishUntilAccepted(lab, process.transport, { spec: { topic, keys: 8, perKey: 5, from: 5 }, ledger });
+  const meanwhile = publishUntilAccepted(lab, process.transport, {
+    spec: { topic, keys: 8, perKey: 5, from: 5 },
+    ledger,
+  });
   await lab.quiet();
   await restore?.();
-  await lab.within(meanwhile, "publishing to succeed after the connection is back", { timeoutMs: lab.timings.takeoverMs + lab.timings.stepMs });
+  await lab.within(meanwhile, "publishing to succeed after the connection is back", {
+    timeoutMs: lab.timings.takeoverMs + lab.timings.stepMs,
+  });
   await publishNumbered(process.transport, { topic, keys: 8, perKey: 5, from: 10 }, [ledger]);
   // A message that was stored although its publish failed comes twice: its number was published again.
   await closeBooks(lab, ledger, { group, topics: [topic], maxDuplicates: 40 });
@@ -103,24 +122,39 @@ interface BookedMessages {
 }
 
 /** Publish key by key, each number again until it is accepted, as a careful caller would. */
-async function publishUntilAccepted(lab: Lab, transport: Transport, { spec, ledger }: BookedMessages): Promise<void> {
+async function publishUntilAccepted(
+  lab: Lab,
+  transport: Transport,
+  { spec, ledger }: BookedMessages,
+): Promise<void> {
   for (const message of numberedMessages(spec)) {
     let stored = false;
     const attempt = (): Promise<boolean> =>
       accepted(transport, [message], ledger).then(
         () => true,
         (error: unknown) => {
-          assert.ok(BusError.is(error) && error.retryable, `a publish failed for good: ${String(error)}`);
+          assert.ok(
+            BusError.is(error) && error.retryable,
+            `a publish failed for good: ${String(error)}`,
+          );
           return false;
         },
       );
-    await lab.until(async () => (stored = stored || (await attempt())), "a publish to be accepted", {
-      timeoutMs: lab.timings.takeoverMs + lab.timings.stepMs,
-    });
+    await lab.until(
+      async () => (stored = stored || (await attempt())),
+      "a publish to be accepted",
+      {
+        timeoutMs: lab.timings.takeoverMs + lab.timings.stepMs,
+      },
+    );
   }
 }
 
-async function accepted(transport: Transport, messages: readonly OutgoingMessage[], ledger: Ledger): Promise<void> {
+async function accepted(
+  transport: Transport,
+  messages: readonly OutgoingMessage[],
+  ledger: Ledger,
+): Promise<void> {
   await transport.publish(messages);
   for (const message of messages) ledger.published(entryOf(message));
 }

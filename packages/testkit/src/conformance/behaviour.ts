@@ -21,7 +21,11 @@ const FAILS_EVERY = 5;
 const RETRY_AFTER_MS = 3;
 
 /** Behave; resolves when the handler may go on to succeed. */
-export async function behave(behaviour: Behaviour, entry: LedgerEntry, context: HandlerContext): Promise<void> {
+export async function behave(
+  behaviour: Behaviour,
+  entry: LedgerEntry,
+  context: HandlerContext,
+): Promise<void> {
   switch (behaviour) {
     case "prompt":
       return;
@@ -47,12 +51,26 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Holds handlers until a test lets them go. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+/** Make a closed gate. */
+export function createGate(): Gate {
+  const opening = new AbortController();
+  return { opened: aborted(opening.signal), open: () => opening.abort() };
+}
+
 /** Spread evenly, different for neighbours, the same in every run. */
 function slownessOf(entry: LedgerEntry): number {
   return ((entry.sequence * 7 + entry.key.length * 3) % SLOWEST_MS) + 1;
 }
 
 function fail(entry: LedgerEntry): void {
-  if (entry.sequence === FAILS_EVERY && entry.key === "key-0") throw new TypeError("unexpected value");
-  if (entry.sequence % FAILS_EVERY === 0) throw new RetryLater({ afterMs: RETRY_AFTER_MS, reason: "not yet" });
+  if (entry.sequence === FAILS_EVERY && entry.key === "key-0")
+    throw new TypeError("unexpected value");
+  if (entry.sequence % FAILS_EVERY === 0)
+    throw new RetryLater({ afterMs: RETRY_AFTER_MS, reason: "not yet" });
 }

@@ -26,7 +26,10 @@ export async function closeBooks(lab: Lab, ledger: Ledger, options: BooksOptions
   checkLedger(await ledger.verdict(drained), options);
 }
 
-async function drainedQuery(lab: Lab, { group, topics }: BooksOptions): Promise<DrainedQuery | undefined> {
+async function drainedQuery(
+  lab: Lab,
+  { group, topics }: BooksOptions,
+): Promise<DrainedQuery | undefined> {
   const reader = (await lab.publisher()).transport.capabilities.lag;
   if (reader === undefined) {
     await lab.quiet();

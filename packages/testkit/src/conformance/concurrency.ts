@@ -27,7 +27,12 @@ export const concurrency: Guarantee = {
     {
       name: "handlers in partition order run one for each partition, at the same time",
       needs: ["partitionOrder"],
-      run: (lab) => reachesBound(lab, { behaviour: "prompt", subscribe: { ordering: "partition" } }, PARTITIONS),
+      run: (lab) =>
+        reachesBound(
+          lab,
+          { behaviour: "prompt", subscribe: { ordering: "partition" } },
+          PARTITIONS,
+        ),
     },
   ],
 };
@@ -50,18 +55,33 @@ async function reachesBound(lab: Lab, tried: Tried, bound: number): Promise<void
     await wait(systemClock, 5);
     running--;
   };
-  if (tried.behaviour === "aborted") await reachesBoundBeforeAbort(lab, { ...tried, group, topics: [topic] }, bound);
+  if (tried.behaviour === "aborted")
+    await reachesBoundBeforeAbort(lab, { ...tried, group, topics: [topic] }, bound);
   await consumeThrough(lab, { ...tried, group, topics: [topic], ledger, handle });
   await closeBooks(lab, ledger, { group, topics: [topic], order: "free" });
-  assert.equal(peak, bound, `at most ${peak} handlers ran at once, although ${bound} were allowed and needed`);
+  assert.equal(
+    peak,
+    bound,
+    `at most ${peak} handlers ran at once, although ${bound} were allowed and needed`,
+  );
 }
 
 /** Handlers that never end: the bound is filled and stays. */
-async function reachesBoundBeforeAbort(lab: Lab, options: ConsumerOptions, bound: number): Promise<void> {
+async function reachesBoundBeforeAbort(
+  lab: Lab,
+  options: ConsumerOptions,
+  bound: number,
+): Promise<void> {
   const stuck = new Consumer(lab, options);
   await stuck.start();
-  await lab.until(() => stuck.running >= bound, `${bound} handlers to run`, { state: () => stuck.running });
+  await lab.until(() => stuck.running >= bound, `${bound} handlers to run`, {
+    state: () => stuck.running,
+  });
   await lab.quiet();
-  assert.equal(stuck.peakRunning, bound, `${stuck.peakRunning} handlers ran at once, the bound is ${bound}`);
+  assert.equal(
+    stuck.peakRunning,
+    bound,
+    `${stuck.peakRunning} handlers ran at once, the bound is ${bound}`,
+  );
   await lab.within(stuck.bus.close({ drainTimeoutMs: 0 }), "a bus with running handlers to close");
 }

@@ -31,9 +31,16 @@ export function formatConformanceTable(results: readonly ConformanceResult[]): s
 }
 
 function cell(results: readonly ConformanceResult[], guarantee: string, subject: string): string {
-  const own = results.filter((result) => result.guarantee === guarantee && result.subject === subject);
-  const parts = OUTCOMES.map((outcome) => ({ outcome, count: own.filter((result) => result.outcome === outcome).length }));
-  const text = parts.filter(({ count }) => count > 0).map(({ outcome, count }) => `${count} ${outcome}`);
+  const own = results.filter(
+    (result) => result.guarantee === guarantee && result.subject === subject,
+  );
+  const parts = OUTCOMES.map((outcome) => ({
+    outcome,
+    count: own.filter((result) => result.outcome === outcome).length,
+  }));
+  const text = parts
+    .filter(({ count }) => count > 0)
+    .map(({ outcome, count }) => `${count} ${outcome}`);
   return text.length === 0 ? "not run" : text.join(", ");
 }
 
@@ -44,7 +51,9 @@ function notes(results: readonly ConformanceResult[]): readonly string[] {
     const figures = Object.entries(result.figures).map(([name, value]) => `${name} ${value}`);
     const said = [...(result.reason === "" ? [] : [result.reason]), ...figures];
     if (said.length === 0) return [];
-    return [`- ${result.subject}, ${result.guarantee}: ${result.test}: ${result.outcome}: ${said.join(", ")}`];
+    return [
+      `- ${result.subject}, ${result.guarantee}: ${result.test}: ${result.outcome}: ${said.join(", ")}`,
+    ];
   });
   return lines.length === 0 ? [] : ["", ...lines];
 }

@@ -41,7 +41,13 @@ export class Consumer {
   readonly bus: EventBus;
   readonly configured: ConfiguredTransport;
   /** Settlements so far, by outcome. */
-  readonly outcomes: Record<SettledOutcome, number> = { ack: 0, nack: 0, aborted: 0, dead_lettered: 0, skipped: 0 };
+  readonly outcomes: Record<SettledOutcome, number> = {
+    ack: 0,
+    nack: 0,
+    aborted: 0,
+    dead_lettered: 0,
+    skipped: 0,
+  };
   retries = 0;
   /** Runs that succeeded. */
   handled = 0;
@@ -69,8 +75,12 @@ export class Consumer {
 
   /** Register the handler for a topic; before or after the start. */
   async subscribe(topic: string): Promise<void> {
-    const handler = (message: BytesMessage, context: HandlerContext): Promise<void> => this.#handle(message, context);
-    this.#subscriptions.set(topic, await this.bus.subscribe(topic, handler, this.#options.subscribe));
+    const handler = (message: BytesMessage, context: HandlerContext): Promise<void> =>
+      this.#handle(message, context);
+    this.#subscriptions.set(
+      topic,
+      await this.bus.subscribe(topic, handler, this.#options.subscribe),
+    );
   }
 
   /** Take the handler of a topic away. */
@@ -142,8 +152,12 @@ export async function consumeThrough(lab: Lab, options: ConsumerOptions): Promis
   if (options.behaviour !== "aborted") return consume(lab, options);
   const stuck = await consume(lab, options);
   await lab.until(() => stuck.running > 0, "a handler to run");
-  await lab.within(stuck.bus.close({ drainTimeoutMs: SHORT_DRAIN_MS }), "a bus with running handlers to close", {
-    timeoutMs: SHORT_DRAIN_MS + lab.timings.closeLateMs,
-  });
+  await lab.within(
+    stuck.bus.close({ drainTimeoutMs: SHORT_DRAIN_MS }),
+    "a bus with running handlers to close",
+    {
+      timeoutMs: SHORT_DRAIN_MS + lab.timings.closeLateMs,
+    },
+  );
   return consume(lab, { ...options, behaviour: "prompt" });
 }

@@ -2,7 +2,8 @@ import { strict as assert } from "node:assert";
 import { ACK } from "@bus/core";
 import type { Settlement } from "@bus/core";
 import { createLedger } from "../ledger.ts";
-import { aborted } from "./behaviour.ts";
+import { aborted, createGate } from "./behaviour.ts";
+import type { Gate } from "./behaviour.ts";
 import { closeBooks } from "./books.ts";
 import { consume } from "./consumer.ts";
 import type { ConsumerOptions } from "./consumer.ts";
@@ -25,9 +26,19 @@ export const contiguousCommit: Guarantee = {
       needs: ["lag", "partitionOrder"],
       run: holdsBack,
     },
-    { name: "a message left unsettled comes again after a restart", run: (lab) => comesAgain(lab, undefined) },
-    { name: "a message released at the end comes again after a restart", run: (lab) => comesAgain(lab, { kind: "release" }) },
-    { name: "offsets settled backwards are committed once the first is settled", needs: ["lag"], run: settledBackwards },
+    {
+      name: "a message left unsettled comes again after a restart",
+      run: (lab) => comesAgain(lab, undefined),
+    },
+    {
+      name: "a message released at the end comes again after a restart",
+      run: (lab) => comesAgain(lab, { kind: "release" }),
+    },
+    {
+      name: "offsets settled backwards are committed once the first is settled",
+      needs: ["lag"],
+      run: settledBackwards,
+    },
     ...(["failing", "slow", "aborted"] as const).map((kind) => ({
       name: `a ${kind} handler holds the commit back while later messages succeed, and runs again after a restart`,
       run: (lab: Lab) => stuckHandler(lab, kind),
@@ -44,7 +55,11 @@ async function holdsBack(lab: Lab): Promise<void> {
   await committedBehind(lab, member, STUCK - 1);
   const state = member.subscription.partitions().find((partition) => partition.topic === topic);
   const stuck = member.received[STUCK];
-  assert.equal(state?.oldestUnsettled?.offset, stuck?.offset, "partitions() names the message that holds the commit back");
+  assert.equal(
+    state?.oldestUnsettled?.offset,
+    stuck?.offset,
+    "partitions() names the message that holds the commit back",
+  );
   stuck?.settle(ACK);
   await committedBehind(lab, member, COUNT - 1);
 }
@@ -56,17 +71,35 @@ async function comesAgain(lab: Lab, atEnd: Settlement | undefined): Promise<void
   const stuck = member.received[STUCK];
   assert.ok(stuck !== undefined);
   if (atEnd !== undefined) void aborted(stuck.delivery.draining).then(() => stuck.settle(atEnd));
-  const report = await lab.within(member.subscription.close({ drainTimeoutMs: 20 }), "the member to leave", {
-    timeoutMs: 20 + lab.timings.closeLateMs,
+  const report = await lab.within(
+    member.subscription.close({ drainTimeoutMs: 20 }),
+    "the member to leave",
+    {
+      timeoutMs: 20 + lab.timings.closeLateMs,
+    },
+  );
+  assert.equal(
+    report.abandonedDeliveries,
+    atEnd === undefined ? 1 : 0,
+    "deliveries that were abandoned",
+  );
+  const second = await join(lab, await lab.process(), {
+    group,
+    topics: [topic],
+    react: acknowledge,
   });
-  assert.equal(report.abandonedDeliveries, atEnd === undefined ? 1 : 0, "deliveries that were abandoned");
-  const second = await join(lab, await lab.process(), { group, topics: [topic], react: acknowledge });
-  const sequences = (): readonly number[] => second.received.map((received) => entryOf(received).sequence);
-  await lab.until(() => sequences().includes(STUCK), "the unsettled message to come again", { state: sequences });
+  const sequences = (): readonly number[] =>
+    second.received.map((received) => entryOf(received).sequence);
+  await lab.until(() => sequences().includes(STUCK), "the unsettled message to come again", {
+    state: sequences,
+  });
   await lab.quiet();
   const early = sequences().filter((sequence) => sequence < STUCK);
   assert.deepEqual(early, [], "messages that were committed and came again");
-  assert.ok(sequences().length <= COUNT - STUCK, `messages came more than once: ${sequences().join(" ")}`);
+  assert.ok(
+    sequences().length <= COUNT - STUCK,
+    `messages came more than once: ${sequences().join(" ")}`,
+  );
 }
 
 async function settledBackwards(lab: Lab): Promise<void> {
@@ -75,51 +108,84 @@ async function settledBackwards(lab: Lab): Promise<void> {
   const process = await lab.publisher();
   const member = await join(lab, process, { group, topics: [topic] });
   await publishNumbered(process.transport, { topic, keys: 1, perKey: COUNT });
-  await lab.until(() => member.received.length === COUNT, `${COUNT} deliveries`, { state: () => member.received.length });
+  await lab.until(() => member.received.length === COUNT, `${COUNT} deliveries`, {
+    state: () => member.received.length,
+  });
   for (const received of member.received.slice(1).toReversed()) received.settle(ACK);
   await lab.quiet();
   const first = member.received[0];
   const before = await committed(lab, member);
-  assert.ok(before === undefined || before <= (first?.offset ?? 0n), `${before} is committed although the first message is unsettled`);
+  assert.ok(
+    before === undefined || before <= (first?.offset ?? 0n),
+    `${before} is committed although the first message is unsettled`,
+  );
   first?.settle(ACK);
   await committedBehind(lab, member, COUNT - 1);
 }
 
-async function stuckHandler(lab: Lab, kind: "failing" | "slow" | "aborted"): Promise<void> {
+async function stuckHandler(lab: Lab, kind: Stuck): Promise<void> {
   const topic = await lab.topic();
   const group = lab.group();
   const ledger = createLedger();
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 1, perKey: COUNT }, [ledger]);
   const subscribe = { ordering: "none", concurrency: COUNT } as const;
-  const first = await consume(lab, { group, topics: [topic], ledger, subscribe, handle: stuckAt(kind) });
-  await lab.until(() => first.handled === COUNT - 1, "every other message to be handled", { state: () => first.handled });
+  const gate = createGate();
+  const first = await consume(lab, {
+    group,
+    topics: [topic],
+    ledger,
+    subscribe,
+    handle: stuckAt(kind, gate),
+  });
+  await lab.until(() => first.handled === COUNT - 1, "every other message to be handled", {
+    state: () => first.handled,
+  });
   await lab.within(first.bus.close({ drainTimeoutMs: 20 }), "a bus with a stuck handler to close", {
     timeoutMs: 20 + lab.timings.closeLateMs,
   });
+  gate.open();
   const again = new Set<number>();
-  await consume(lab, { group, topics: [topic], ledger, handle: (message) => void again.add(sequenceOf(message)) });
-  await lab.until(() => again.has(STUCK), "the stuck message to run again", { state: () => [...again] });
+  await consume(lab, {
+    group,
+    topics: [topic],
+    ledger,
+    handle: (message) => void again.add(sequenceOf(message)),
+  });
+  await lab.until(() => again.has(STUCK), "the stuck message to run again", {
+    state: () => [...again],
+  });
   // What succeeded at or behind the stuck message is repeated at worst.
-  await closeBooks(lab, ledger, { group, topics: [topic], order: "free", maxDuplicates: COUNT - STUCK });
+  await closeBooks(lab, ledger, {
+    group,
+    topics: [topic],
+    order: "free",
+    maxDuplicates: COUNT - STUCK,
+  });
 }
 
-function stuckAt(kind: "failing" | "slow" | "aborted"): NonNullable<ConsumerOptions["handle"]> {
+type Stuck = "failing" | "slow" | "aborted";
+
+function stuckAt(kind: Stuck, gate: Gate): NonNullable<ConsumerOptions["handle"]> {
   return async (message, context) => {
     if (sequenceOf(message) !== STUCK) return;
     if (kind === "failing") throw new Error("this one never works here");
+    // A slow handler notices nothing and ends after its message was given back.
+    if (kind === "slow") return gate.opened;
     await aborted(context.signal);
-    // A slow handler ends by itself, but after its message was given back; an aborted one says so.
-    if (kind === "aborted") throw context.signal.reason;
+    throw context.signal.reason;
   };
 }
 
 async function joinWithOneStuck(lab: Lab, topic: string, group: string): Promise<Member> {
   const { transport } = await lab.publisher();
-  const react = (received: Received): Settlement | undefined => (entryOf(received).sequence === STUCK ? undefined : ACK);
+  const react = (received: Received): Settlement | undefined =>
+    entryOf(received).sequence === STUCK ? undefined : ACK;
   const member = await join(lab, await lab.process(), { group, topics: [topic], react });
   await publishNumbered(transport, { topic, keys: 1, perKey: COUNT });
-  await lab.until(() => member.received.length === COUNT, `${COUNT} deliveries`, { state: () => member.received.length });
+  await lab.until(() => member.received.length === COUNT, `${COUNT} deliveries`, {
+    state: () => member.received.length,
+  });
   return member;
 }
 
@@ -143,6 +209,9 @@ async function committedBehind(lab: Lab, member: Member, last: number): Promise<
 async function committed(lab: Lab, member: Member): Promise<bigint | undefined> {
   const { transport } = await lab.publisher();
   const { group, topics } = member.request;
-  const lag = await transport.capabilities.lag?.read({ group, topics: topics.map(({ topic }) => topic) });
+  const lag = await transport.capabilities.lag?.read({
+    group,
+    topics: topics.map(({ topic }) => topic),
+  });
   return lag?.partitions[0]?.committed;
 }

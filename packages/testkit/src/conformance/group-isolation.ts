@@ -12,7 +12,10 @@ import { publishNumbered } from "./numbered.ts";
 export const groupIsolation: Guarantee = {
   name: "group isolation and fan-out",
   tests: [
-    { name: "two groups receive every message, each once, and settle for themselves", run: twoGroups },
+    {
+      name: "two groups receive every message, each once, and settle for themselves",
+      run: twoGroups,
+    },
     { name: "two members of a group share its messages and repeat none", run: twoMembers },
     { name: "one member receives all topics of its group", run: severalTopics },
     ...TROUBLED_BEHAVIOURS.map((behaviour) => ({
@@ -23,7 +26,12 @@ export const groupIsolation: Guarantee = {
         const ledgers = [createLedger(), createLedger()] as const;
         const { transport } = await lab.publisher();
         await publishNumbered(transport, { topic, keys: 8, perKey: 20 }, ledgers);
-        const troubles = consumeThrough(lab, { group: troubled, topics: [topic], behaviour, ledger: ledgers[0] });
+        const troubles = consumeThrough(lab, {
+          group: troubled,
+          topics: [topic],
+          behaviour,
+          ledger: ledgers[0],
+        });
         await consume(lab, { group: healthy, topics: [topic], ledger: ledgers[1] });
         await closeBooks(lab, ledgers[1], { group: healthy, topics: [topic] });
         await troubles;
@@ -36,7 +44,11 @@ export const groupIsolation: Guarantee = {
 async function twoGroups(lab: Lab): Promise<void> {
   const topic = await lab.topic(2);
   const process = await lab.publisher();
-  const settling = await join(lab, process, { group: lab.group(), topics: [topic], react: acknowledge });
+  const settling = await join(lab, process, {
+    group: lab.group(),
+    topics: [topic],
+    react: acknowledge,
+  });
   const holding = await join(lab, process, { group: lab.group(), topics: [topic], react: keep });
   await publishNumbered(process.transport, { topic, keys: 10, perKey: 10 });
   for (const [what, member] of Object.entries({ settling, holding })) {
@@ -55,15 +67,23 @@ async function twoMembers(lab: Lab): Promise<void> {
   const ledger = createLedger();
   const first = await consume(lab, { group, topics: [topic], ledger });
   const second = await consume(lab, { group, topics: [topic], ledger });
-  const owned = (consumer: typeof first): number => consumer.bus.inspect().groups[0]?.partitions.length ?? 0;
-  await lab.until(() => owned(first) > 0 && owned(second) > 0 && owned(first) + owned(second) === 4, "4 partitions to be shared", {
-    timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
-    state: () => `${owned(first)} and ${owned(second)}`,
-  });
+  const owned = (consumer: typeof first): number =>
+    consumer.bus.inspect().groups[0]?.partitions.length ?? 0;
+  await lab.until(
+    () => owned(first) > 0 && owned(second) > 0 && owned(first) + owned(second) === 4,
+    "4 partitions to be shared",
+    {
+      timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+      state: () => `${owned(first)} and ${owned(second)}`,
+    },
+  );
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 40, perKey: 10 }, [ledger]);
   await closeBooks(lab, ledger, { group, topics: [topic] });
-  assert.ok(first.handled > 0 && second.handled > 0, `one member handled ${first.handled}, the other ${second.handled}`);
+  assert.ok(
+    first.handled > 0 && second.handled > 0,
+    `one member handled ${first.handled}, the other ${second.handled}`,
+  );
 }
 
 async function severalTopics(lab: Lab): Promise<void> {
@@ -71,8 +91,10 @@ async function severalTopics(lab: Lab): Promise<void> {
   const group = lab.group();
   const ledger = createLedger();
   const { transport } = await lab.publisher();
-  for (const topic of topics) await publishNumbered(transport, { topic, keys: 5, perKey: 4 }, [ledger]);
+  for (const topic of topics)
+    await publishNumbered(transport, { topic, keys: 5, perKey: 4 }, [ledger]);
   await consume(lab, { group, topics, ledger });
-  for (const topic of topics) await publishNumbered(transport, { topic, keys: 5, perKey: 4, from: 4 }, [ledger]);
+  for (const topic of topics)
+    await publishNumbered(transport, { topic, keys: 5, perKey: 4, from: 4 }, [ledger]);
   await closeBooks(lab, ledger, { group, topics });
 }

@@ -24,7 +24,11 @@ export class Lab {
   /** Numbers worth showing beside the outcome, for example duplicates after a crash. */
   readonly figures: Record<string, number> = {};
   readonly #prefix: string;
-  readonly #open: { readonly what: Closable; crashed: boolean; readonly configured: ConfiguredTransport }[] = [];
+  readonly #open: {
+    readonly what: Closable;
+    crashed: boolean;
+    readonly configured: ConfiguredTransport;
+  }[] = [];
   #publisher: Promise<LabProcess> | undefined;
   #violations: unknown[] = [];
   #names = 0;
@@ -45,7 +49,10 @@ export class Lab {
     }
     const { transport } = await this.publisher();
     const admin = transport.capabilities.topics;
-    if (admin === undefined) throw new TypeError("the subject needs createTopic, because the transport has no capabilities.topics");
+    if (admin === undefined)
+      throw new TypeError(
+        "the subject needs createTopic, because the transport has no capabilities.topics",
+      );
     await admin.create([{ topic, partitions }]);
     return topic;
   }
@@ -88,7 +95,11 @@ export class Lab {
   }
 
   /** Wait for a condition, as long as one healthy step may take unless told otherwise. */
-  until(condition: () => boolean | Promise<boolean>, what: string, options: WaitOptions = {}): Promise<void> {
+  until(
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    options: WaitOptions = {},
+  ): Promise<void> {
     const { timeoutMs = this.timings.stepMs, state } = options;
     const look = (): boolean | Promise<boolean> => {
       this.#throwViolation();
@@ -98,7 +109,11 @@ export class Lab {
   }
 
   /** Wait for a promise, as long as one healthy step may take unless told otherwise. */
-  within<TValue>(promise: Promise<TValue>, what: string, options: WaitOptions = {}): Promise<TValue> {
+  within<TValue>(
+    promise: Promise<TValue>,
+    what: string,
+    options: WaitOptions = {},
+  ): Promise<TValue> {
     return within(promise, { timeoutMs: options.timeoutMs ?? this.timings.stepMs, what });
   }
 

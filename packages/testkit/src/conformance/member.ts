@@ -94,7 +94,8 @@ export function ackAll(received: readonly Received[]): void {
 
 /** Give back what is not settled and draining, as core does. */
 export function releaseDraining(received: readonly Received[]): void {
-  for (const entry of received) if (!entry.settled && entry.delivery.draining.aborted) entry.settle(RELEASE);
+  for (const entry of received)
+    if (!entry.settled && entry.delivery.draining.aborted) entry.settle(RELEASE);
 }
 
 interface Tally {

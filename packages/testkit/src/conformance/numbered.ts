@@ -43,7 +43,11 @@ export function entryOf(message: {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
 }): LedgerEntry {
-  return { topic: message.topic, key: textOf(message.key), sequence: Number.parseInt(textOf(message.value), 10) };
+  return {
+    topic: message.topic,
+    key: textOf(message.key),
+    sequence: Number.parseInt(textOf(message.value), 10),
+  };
 }
 
 /** Publish numbered messages in order and enter them in every ledger once they are accepted. */

@@ -71,14 +71,17 @@ async function settledInAnotherOrder(lab: Lab): Promise<void> {
     topics: [topic],
     react: (received) => {
       unsettled.push(received);
-      if (unsettled.length >= 7) for (const one of unsettled.splice(0).toReversed()) one.settle({ kind: "ack" });
+      if (unsettled.length >= 7)
+        for (const one of unsettled.splice(0).toReversed()) one.settle({ kind: "ack" });
       return undefined;
     },
   });
   for (let round = 0; round < 10; round++) {
     await publishNumbered(process.transport, { topic, keys: 10, perKey: 5, from: round * 5 });
   }
-  await lab.until(() => member.received.length >= 500, "500 deliveries", { state: () => member.received.length });
+  await lab.until(() => member.received.length >= 500, "500 deliveries", {
+    state: () => member.received.length,
+  });
   for (const one of unsettled.splice(0)) one.settle({ kind: "ack" });
   assertAscending(member.received);
   await lab.quiet();
@@ -89,8 +92,10 @@ function assertAscending(received: readonly Received[]): void {
   const last = new Map<number, bigint>();
   for (const { partition, offset } of received) {
     const previous = last.get(partition) ?? -1n;
-    assert.ok(offset > previous, `partition ${partition}: offset ${offset} was delivered after ${previous}`);
+    assert.ok(
+      offset > previous,
+      `partition ${partition}: offset ${offset} was delivered after ${previous}`,
+    );
     last.set(partition, offset);
   }
 }
-

@@ -51,7 +51,13 @@ export const rebalance: Guarantee = {
 
 async function joinAndLeave(lab: Lab, behaviour: Behaviour): Promise<void> {
   const topic = await lab.topic(PARTITIONS);
-  const options = { group: lab.group(), topics: [topic], behaviour, ledger: createLedger(), overrides: { maxInFlightMessages: MAX_IN_FLIGHT } };
+  const options = {
+    group: lab.group(),
+    topics: [topic],
+    behaviour,
+    ledger: createLedger(),
+    overrides: { maxInFlightMessages: MAX_IN_FLIGHT },
+  };
   const publisher = startPublishing(lab, { topic, keys: 24, ledgers: [options.ledger] });
   const first = await consume(lab, options);
   await progress(lab, first, 40);
@@ -70,7 +76,13 @@ async function joinAndLeave(lab: Lab, behaviour: Behaviour): Promise<void> {
 
 async function killOne(lab: Lab, behaviour: Behaviour): Promise<void> {
   const topic = await lab.topic(PARTITIONS);
-  const options = { group: lab.group(), topics: [topic], behaviour, ledger: createLedger(), overrides: { maxInFlightMessages: MAX_IN_FLIGHT } };
+  const options = {
+    group: lab.group(),
+    topics: [topic],
+    behaviour,
+    ledger: createLedger(),
+    overrides: { maxInFlightMessages: MAX_IN_FLIGHT },
+  };
   const publisher = startPublishing(lab, { topic, keys: 24, ledgers: [options.ledger] });
   const survivor = await consume(lab, options);
   const doomed = await consume(lab, options);
@@ -82,7 +94,11 @@ async function killOne(lab: Lab, behaviour: Behaviour): Promise<void> {
   await publisher.stop();
   const timeoutMs = lab.timings.stepMs + lab.timings.takeoverMs;
   // What the dead member had handled within one commit interval, and what was moving in the rebalances around it.
-  await closeBooks(lab, options.ledger, { ...options, timeoutMs, maxDuplicates: lately + PARTITIONS * 3 });
+  await closeBooks(lab, options.ledger, {
+    ...options,
+    timeoutMs,
+    maxDuplicates: lately + PARTITIONS * 3,
+  });
   lab.figures["duplicates"] = options.ledger.duplicates;
 }
 
@@ -93,13 +109,21 @@ async function abortedByRebalance(lab: Lab): Promise<void> {
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 8, perKey: 3 }, [ledger]);
   const stuck = await consume(lab, { group, topics: [topic], ledger, behaviour: "aborted" });
-  await lab.until(() => stuck.running === 2, "a stuck handler in each partition", { state: () => stuck.running });
+  await lab.until(() => stuck.running === 2, "a stuck handler in each partition", {
+    state: () => stuck.running,
+  });
   const healthy = await consume(lab, { group, topics: [topic], ledger });
-  await lab.until(() => healthy.handled > 0, "the new owner to handle", { timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs });
+  await lab.until(() => healthy.handled > 0, "the new owner to handle", {
+    timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+  });
   await lab.within(stuck.bus.close({ drainTimeoutMs: 20 }), "a bus with stuck handlers to close", {
     timeoutMs: 20 + lab.timings.closeLateMs,
   });
-  await closeBooks(lab, ledger, { group, topics: [topic], timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs });
+  await closeBooks(lab, ledger, {
+    group,
+    topics: [topic],
+    timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+  });
 }
 
 async function drainThenAbort(lab: Lab): Promise<void> {
@@ -107,22 +131,44 @@ async function drainThenAbort(lab: Lab): Promise<void> {
   const group = lab.group();
   const { transport } = await lab.publisher();
   const losing = await join(lab, await lab.process(), { group, topics: [topic], react: keep });
-  await transport.publish([0, 1].map((partition) => ({ topic, key: null, value: new Uint8Array(1), headers: [], partition })));
+  await transport.publish(
+    [0, 1].map((partition) => ({
+      topic,
+      key: null,
+      value: new Uint8Array(1),
+      headers: [],
+      partition,
+    })),
+  );
   await lab.until(() => losing.received.length === 2, "one unsettled delivery in each partition");
   const drainedAtMs = new Map<number, number>();
   const abortedAtMs = new Map<number, number>();
   for (const { partition, delivery } of losing.received) {
-    void aborted(delivery.draining).then(() => drainedAtMs.set(partition, systemClock.monotonicMs()));
+    void aborted(delivery.draining).then(() =>
+      drainedAtMs.set(partition, systemClock.monotonicMs()),
+    );
     void aborted(delivery.signal).then(() => abortedAtMs.set(partition, systemClock.monotonicMs()));
   }
-  const gaining = await join(lab, await lab.process(), { group, topics: [topic], react: acknowledge });
+  const gaining = await join(lab, await lab.process(), {
+    group,
+    topics: [topic],
+    react: acknowledge,
+  });
   const timeoutMs = lab.timings.stepMs + lab.timings.takeoverMs;
   const moved = (): Received | undefined => gaining.received[0];
-  await lab.until(() => moved() !== undefined, "a partition to move to the new member", { timeoutMs });
+  await lab.until(() => moved() !== undefined, "a partition to move to the new member", {
+    timeoutMs,
+  });
   const { partition, atMs, attempt } = moved() ?? { partition: -1, atMs: 0, attempt: 0 };
   const [drained, stopped] = [drainedAtMs.get(partition), abortedAtMs.get(partition)];
-  assert.ok(drained !== undefined && stopped !== undefined, `partition ${partition} moved without draining and aborting its delivery`);
-  assert.ok(drained <= stopped && stopped <= atMs, `drained at ${drained}, aborted at ${stopped}, delivered elsewhere at ${atMs}`);
+  assert.ok(
+    drained !== undefined && stopped !== undefined,
+    `partition ${partition} moved without draining and aborting its delivery`,
+  );
+  assert.ok(
+    drained <= stopped && stopped <= atMs,
+    `drained at ${drained}, aborted at ${stopped}, delivered elsewhere at ${atMs}`,
+  );
   assert.equal(attempt, 1, "a message that moved with its partition is not a failed attempt");
 }
 
@@ -133,16 +179,24 @@ async function lateSettlements(lab: Lab): Promise<void> {
   const losing = await lab.process();
   const first = await join(lab, losing, { group, topics: [topic], react: keep });
   await publishNumbered(transport, { topic, keys: 1, perKey: 10 });
-  await lab.until(() => first.received.length === 10, "10 unsettled deliveries", { state: () => first.received.length });
-  const before = [...first.received];
-  await lab.subject.faults?.revoke?.(losing.configured, group);
-  const all = (): boolean => before.every(({ delivery }) => delivery.draining.aborted && delivery.signal.aborted);
-  await lab.until(all, "draining and signal to abort", { timeoutMs: lab.timings.takeoverMs });
-  for (const [index, received] of before.entries()) received.settle(index % 2 === 0 ? ACK : RELEASE);
-  await lab.until(() => first.received.length >= 20, "everything to come again to whoever owns the partition", {
-    timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+  await lab.until(() => first.received.length === 10, "10 unsettled deliveries", {
     state: () => first.received.length,
   });
+  const before = [...first.received];
+  await lab.subject.faults?.revoke?.(losing.configured, group);
+  const all = (): boolean =>
+    before.every(({ delivery }) => delivery.draining.aborted && delivery.signal.aborted);
+  await lab.until(all, "draining and signal to abort", { timeoutMs: lab.timings.takeoverMs });
+  for (const [index, received] of before.entries())
+    received.settle(index % 2 === 0 ? ACK : RELEASE);
+  await lab.until(
+    () => first.received.length >= 20,
+    "everything to come again to whoever owns the partition",
+    {
+      timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+      state: () => first.received.length,
+    },
+  );
   assert.equal(first.received.length, 20, "each message comes again once");
 }
 
@@ -156,6 +210,9 @@ async function progress(lab: Lab, consumer: Consumer, more: number): Promise<voi
 }
 
 async function close(lab: Lab, consumer: Consumer): Promise<void> {
-  const report = await lab.within(consumer.bus.close({ drainTimeoutMs: lab.timings.stepMs }), "a member to leave");
+  const report = await lab.within(
+    consumer.bus.close({ drainTimeoutMs: lab.timings.stepMs }),
+    "a member to leave",
+  );
   assert.equal(report.abandonedDeliveries, 0, "handlers that end in time are not abandoned");
 }

@@ -36,10 +36,22 @@ export const redelivery: Guarantee = {
       needs: ["delayedRedelivery"],
       run: nackedAgain,
     },
-    { name: "a failed handler runs again after the time it asked for, never earlier", run: (lab) => retried(lab, "partition", 0) },
-    { name: "a failed slow handler runs again after the time it asked for, never earlier", run: (lab) => retried(lab, "partition", 20) },
-    { name: "failed unordered handlers run again after the time they asked for, never earlier", run: (lab) => retried(lab, "none", 5) },
-    { name: "a wait before a retry ends when the bus closes, and the message comes again elsewhere", run: abortedWait },
+    {
+      name: "a failed handler runs again after the time it asked for, never earlier",
+      run: (lab) => retried(lab, "partition", 0),
+    },
+    {
+      name: "a failed slow handler runs again after the time it asked for, never earlier",
+      run: (lab) => retried(lab, "partition", 20),
+    },
+    {
+      name: "failed unordered handlers run again after the time they asked for, never earlier",
+      run: (lab) => retried(lab, "none", 5),
+    },
+    {
+      name: "a wait before a retry ends when the bus closes, and the message comes again elsewhere",
+      run: abortedWait,
+    },
   ],
 };
 
@@ -47,7 +59,8 @@ async function nackedWithDelay(lab: Lab): Promise<void> {
   const topic = await lab.topic();
   const process = await lab.publisher();
   const nackedAtMs = new Map<number, number>();
-  const again: { readonly delayMs: number; readonly afterMs: number; readonly attempt: number }[] = [];
+  const again: { readonly delayMs: number; readonly afterMs: number; readonly attempt: number }[] =
+    [];
   const react = (received: Received): Settlement => {
     const { sequence } = entryOf(received);
     const delayMs = DELAYS_MS[sequence] ?? 0;
@@ -62,12 +75,24 @@ async function nackedWithDelay(lab: Lab): Promise<void> {
   };
   const member = await join(lab, process, { group: lab.group(), topics: [topic], react });
   await publishNumbered(process.transport, { topic, keys: 1, perKey: DELAYS_MS.length });
-  await lab.until(() => again.length === DELAYS_MS.length, "every nacked message to come again", { state: () => again });
+  await lab.until(() => again.length === DELAYS_MS.length, "every nacked message to come again", {
+    state: () => again,
+  });
   await lab.quiet();
-  assert.equal(member.received.length, DELAYS_MS.length * 2, "each message comes twice, not more often");
+  assert.equal(
+    member.received.length,
+    DELAYS_MS.length * 2,
+    "each message comes twice, not more often",
+  );
   for (const { delayMs, afterMs, attempt } of again) {
-    assert.ok(afterMs >= delayMs - ROUNDING_MS, `came again after ${afterMs} ms, asked were at least ${delayMs} ms`);
-    assert.ok(afterMs <= delayMs + lab.timings.redeliveryLateMs, `came again only after ${afterMs} ms, asked were ${delayMs} ms`);
+    assert.ok(
+      afterMs >= delayMs - ROUNDING_MS,
+      `came again after ${afterMs} ms, asked were at least ${delayMs} ms`,
+    );
+    assert.ok(
+      afterMs <= delayMs + lab.timings.redeliveryLateMs,
+      `came again only after ${afterMs} ms, asked were ${delayMs} ms`,
+    );
     assert.equal(attempt, 2, "the redelivery is attempt 2");
   }
 }
@@ -78,14 +103,25 @@ async function othersGoOn(lab: Lab): Promise<void> {
   const process = await lab.publisher();
   const longMs = Math.max(1_000, lab.timings.quietMs * 4);
   const react = (received: Received): Settlement =>
-    entryOf(received).sequence === 0 && received.attempt === 1 ? { kind: "nack", redeliverAfterMs: longMs } : ACK;
+    entryOf(received).sequence === 0 && received.attempt === 1
+      ? { kind: "nack", redeliverAfterMs: longMs }
+      : ACK;
   const member = await join(lab, process, { group, topics: [topic], react });
   await publishNumbered(process.transport, { topic, keys: 1, perKey: 20 });
-  await lab.until(() => member.received.length >= 20, "20 deliveries while one waits", { state: () => member.received.length });
+  await lab.until(() => member.received.length >= 20, "20 deliveries while one waits", {
+    state: () => member.received.length,
+  });
   await lab.quiet(Math.min(lab.timings.commitMs, longMs / 2));
   const lag = await process.transport.capabilities.lag?.read({ group, topics: [topic] });
-  if (member.received.length === 20) assert.equal(lag?.partitions[0]?.lagMessages, 20n, "nothing is committed past a message that waits");
-  await lab.until(() => member.received.length === 21, "the message that waited", { timeoutMs: longMs + lab.timings.redeliveryLateMs });
+  if (member.received.length === 20)
+    assert.equal(
+      lag?.partitions[0]?.lagMessages,
+      20n,
+      "nothing is committed past a message that waits",
+    );
+  await lab.until(() => member.received.length === 21, "the message that waited", {
+    timeoutMs: longMs + lab.timings.redeliveryLateMs,
+  });
 }
 
 async function nackedAgain(lab: Lab): Promise<void> {
@@ -113,7 +149,10 @@ async function retried(lab: Lab, ordering: "partition" | "none", slowMs: number)
     const since = failedAtMs.get(id);
     if (since !== undefined) {
       const afterMs = systemClock.monotonicMs() - since;
-      assert.ok(afterMs >= RETRY_AFTER_MS - ROUNDING_MS, `ran again after ${afterMs} ms, asked were ${RETRY_AFTER_MS} ms`);
+      assert.ok(
+        afterMs >= RETRY_AFTER_MS - ROUNDING_MS,
+        `ran again after ${afterMs} ms, asked were ${RETRY_AFTER_MS} ms`,
+      );
       assert.ok(context.attempt >= 2, `the second run is attempt ${context.attempt}`);
       return;
     }
@@ -126,8 +165,15 @@ async function retried(lab: Lab, ordering: "partition" | "none", slowMs: number)
   const consumer = await consume(lab, { group, topics: [topic], ledger, handle, subscribe });
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 4, perKey: 4 }, [ledger]);
-  await closeBooks(lab, ledger, { group, topics: [topic], order: ordering === "none" ? "free" : "kept" });
-  assert.ok(failedAtMs.size > 0 && consumer.handled === 16, `${consumer.handled} of 16 handled, ${failedAtMs.size} after a failure`);
+  await closeBooks(lab, ledger, {
+    group,
+    topics: [topic],
+    order: ordering === "none" ? "free" : "kept",
+  });
+  assert.ok(
+    failedAtMs.size > 0 && consumer.handled === 16,
+    `${consumer.handled} of 16 handled, ${failedAtMs.size} after a failure`,
+  );
 }
 
 async function abortedWait(lab: Lab): Promise<void> {
@@ -147,11 +193,14 @@ async function abortedWait(lab: Lab): Promise<void> {
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 1, perKey: 3 }, [ledger]);
   await lab.until(() => failures > 0, "a handler to fail");
-  const report = await lab.within(failing.bus.close({ drainTimeoutMs: 30_000 }), "close to end the wait before a retry", {
-    timeoutMs: lab.timings.closeLateMs,
-  });
+  const report = await lab.within(
+    failing.bus.close({ drainTimeoutMs: 30_000 }),
+    "close to end the wait before a retry",
+    {
+      timeoutMs: lab.timings.closeLateMs,
+    },
+  );
   assert.equal(report.abandonedDeliveries, 0, "a wait is given up, not abandoned");
   await consume(lab, { group, topics: [topic], ledger });
   await closeBooks(lab, ledger, { group, topics: [topic] });
 }
-

@@ -1,12 +1,13 @@
 import { systemClock } from "@bus/core/adapter";
 import { testHost } from "../test-host.ts";
+import { within } from "../until.ts";
 import type { ConformanceOutcome, ConformanceResult } from "./conformance-result.ts";
 import { GUARANTEES } from "./guarantees.ts";
 import { reasonToSkip } from "./guarantee.ts";
 import type { Guarantee, GuaranteeTest } from "./guarantee.ts";
 import { Lab } from "./lab.ts";
 import { CONFORMANCE_TIMINGS } from "./subject.ts";
-import type { ConformanceSubject } from "./subject.ts";
+import type { ConformanceSubject, ConformanceTimings } from "./subject.ts";
 
 /** The test runner, passed in: vitest, node:test, mocha or your own. */
 export interface ConformanceRunner {
@@ -50,14 +51,22 @@ export function runConformance(
   const { capabilities } = subject.transport().create(testHost());
   const plan = planned(selection);
   checkSkips(subject, plan);
+  const timings = { ...CONFORMANCE_TIMINGS, ...subject.timings };
+  // The kit gives up first and says what it waited for; the rest is for closing what the test left open.
+  const timeoutMs = deadlineOf(timings) + timings.stepMs * 2;
   const run = `${systemClock.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
   for (const [index, { guarantee, test }] of plan.entries()) {
     const name = `${subject.name}: ${guarantee.name}: ${test.name}`;
-    const record = recorder(results, { subject: subject.name, guarantee: guarantee.name, test: test.name });
+    const record = recorder(results, {
+      subject: subject.name,
+      guarantee: guarantee.name,
+      test: test.name,
+    });
     const reason = skipped(subject, guarantee, test) ?? reasonToSkip(test, subject, capabilities);
     if (reason === undefined) {
-      const body = (): Promise<void> => runTest(test, new Lab(subject, `bus-${run}-${index}`), record);
-      runner.test(name, body, { timeoutMs: timeoutOf(subject), alone: test.alone ?? false });
+      const body = (): Promise<void> =>
+        runTest(test, new Lab(subject, `bus-${run}-${index}`), record);
+      runner.test(name, body, { timeoutMs, alone: test.alone ?? false });
       continue;
     }
     record({ outcome: "skipped", reason, durationMs: 0, figures: {} });
@@ -75,7 +84,9 @@ function planned(selection: ConformanceSelection): readonly PlannedTest[] {
   const names = selection.guarantees;
   const unknown = names?.find((name) => !GUARANTEES.some((guarantee) => guarantee.name === name));
   if (unknown !== undefined) throw new TypeError(`no guarantee is named ${unknown}`);
-  const chosen = GUARANTEES.filter((guarantee) => names === undefined || names.includes(guarantee.name));
+  const chosen = GUARANTEES.filter(
+    (guarantee) => names === undefined || names.includes(guarantee.name),
+  );
   return chosen.flatMap((guarantee) => guarantee.tests.map((test) => ({ guarantee, test })));
 }
 
@@ -83,14 +94,23 @@ function planned(selection: ConformanceSelection): readonly PlannedTest[] {
 function checkSkips(subject: ConformanceSubject, plan: readonly PlannedTest[]): void {
   for (const { test: name } of subject.skip ?? []) {
     const known = GUARANTEES.some(
-      (guarantee) => guarantee.name === name || guarantee.tests.some((test) => fullName(guarantee, test) === name),
+      (guarantee) =>
+        guarantee.name === name ||
+        guarantee.tests.some((test) => fullName(guarantee, test) === name),
     );
-    if (!known && plan.length > 0) throw new TypeError(`skip names ${name}, which is no guarantee and no test`);
+    if (!known && plan.length > 0)
+      throw new TypeError(`skip names ${name}, which is no guarantee and no test`);
   }
 }
 
-function skipped(subject: ConformanceSubject, guarantee: Guarantee, test: GuaranteeTest): string | undefined {
-  return subject.skip?.find((skip) => skip.test === guarantee.name || skip.test === fullName(guarantee, test))?.reason;
+function skipped(
+  subject: ConformanceSubject,
+  guarantee: Guarantee,
+  test: GuaranteeTest,
+): string | undefined {
+  return subject.skip?.find(
+    (skip) => skip.test === guarantee.name || skip.test === fullName(guarantee, test),
+  )?.reason;
 }
 
 function fullName(guarantee: Guarantee, test: GuaranteeTest): string {
@@ -99,16 +119,20 @@ function fullName(guarantee: Guarantee, test: GuaranteeTest): string {
 
 function registerSkip(runner: ConformanceRunner, name: string, reason: string): void {
   if (runner.skip !== undefined) return runner.skip(name, reason);
-  runner.test(`${name} (skipped: ${reason})`, () => Promise.resolve(), { timeoutMs: 1_000, alone: false });
+  runner.test(`${name} (skipped: ${reason})`, () => Promise.resolve(), {
+    timeoutMs: 1_000,
+    alone: false,
+  });
 }
 
-/** Room for a few steps and one take-over; a test that needs more has failed for a reason that its own waits name. */
-function timeoutOf(subject: ConformanceSubject): number {
-  const timings = { ...CONFORMANCE_TIMINGS, ...subject.timings };
-  return timings.stepMs * 4 + timings.takeoverMs * 2;
+/** Room for a few steps and take-overs; a test that needs more hangs somewhere. */
+function deadlineOf({ stepMs, takeoverMs }: ConformanceTimings): number {
+  return stepMs * 4 + takeoverMs * 2;
 }
 
-type Recorder = (result: Pick<ConformanceResult, "outcome" | "reason" | "durationMs" | "figures">) => void;
+type Recorder = (
+  result: Pick<ConformanceResult, "outcome" | "reason" | "durationMs" | "figures">,
+) => void;
 
 function recorder(
   results: ConformanceResult[],
@@ -121,12 +145,19 @@ async function runTest(test: GuaranteeTest, lab: Lab, record: Recorder): Promise
   const startedMs = systemClock.monotonicMs();
   const errors: unknown[] = [];
   const note = (error: unknown): void => void errors.push(error);
-  await test.run(lab).catch(note);
+  const { timings } = lab;
+  const ended = within(test.run(lab), { timeoutMs: deadlineOf(timings), what: "the test to end" });
+  await ended.catch(note);
   await lab.dispose().catch(note);
   const [first] = errors;
   const outcome: ConformanceOutcome = errors.length === 0 ? "passed" : "failed";
   const reason = errors.length === 0 ? "" : messageOf(first);
-  record({ outcome, reason, durationMs: systemClock.monotonicMs() - startedMs, figures: lab.figures });
+  record({
+    outcome,
+    reason,
+    durationMs: systemClock.monotonicMs() - startedMs,
+    figures: lab.figures,
+  });
   if (errors.length > 0) throw first;
 }
 

@@ -8,7 +8,7 @@ export interface SteadyPublisher {
   stop(): Promise<number>;
 }
 
-const PAUSE_MS = 8;
+const PAUSE_MS = 30;
 
 /** Publish until stopped, so that a test always has something to handle. */
 export function startPublishing(
@@ -20,7 +20,11 @@ export function startPublishing(
     const { transport } = await lab.publisher();
     let from = 0;
     while (!stopped) {
-      await publishNumbered(transport, { topic: options.topic, keys: options.keys, perKey: 1, from }, options.ledgers);
+      await publishNumbered(
+        transport,
+        { topic: options.topic, keys: options.keys, perKey: 1, from },
+        options.ledgers,
+      );
       from++;
       await lab.quiet(PAUSE_MS);
     }

@@ -1,5 +1,11 @@
-
-import type { Deliver, Delivery, OutgoingMessage, PublishReceipt, Settlement, Transport } from "@bus/core";
+import type {
+  Deliver,
+  Delivery,
+  OutgoingMessage,
+  PublishReceipt,
+  Settlement,
+  Transport,
+} from "@bus/core";
 import { systemClock } from "@bus/core/adapter";
 import { changed } from "./broken-transport.ts";
 import type { Breakage, BrokenSubject } from "./broken-transport.ts";
@@ -16,25 +22,36 @@ export const MESSAGE_BREAKAGES: readonly KnownBreakage[] = [
   {
     what: "keeps headers as a map of lists, so that their order across names is lost",
     guarantee: "publish and receive",
-    broken: { breakage: () => ({ deliver: (next) => (delivery) => next(changed(delivery, { headers: grouped(delivery) })) }) },
+    broken: {
+      breakage: () => ({
+        deliver: (next) => (delivery) => next(changed(delivery, { headers: grouped(delivery) })),
+      }),
+    },
   },
   {
     what: "turns a tombstone into an empty value",
     guarantee: "publish and receive",
     broken: {
-      breakage: () => ({ deliver: (next) => (delivery) => next(changed(delivery, { value: delivery.value ?? new Uint8Array(0) })) }),
+      breakage: () => ({
+        deliver: (next) => (delivery) =>
+          next(changed(delivery, { value: delivery.value ?? new Uint8Array(0) })),
+      }),
     },
   },
   {
     what: "loses one message in thirty when two publishes run at the same time",
     guarantee: "every accepted publish arrives",
-    broken: { breakage: () => ({ publish: concurrently((next, messages) => forget(next, messages)) }) },
+    broken: {
+      breakage: () => ({ publish: concurrently((next, messages) => forget(next, messages)) }),
+    },
   },
   {
     what: "stores a call twice now and then when two publishes run at the same time",
     guarantee: "every accepted publish arrives",
     broken: {
-      breakage: () => ({ publish: concurrently((next, messages) => next(messages).then(() => next(messages))) }),
+      breakage: () => ({
+        publish: concurrently((next, messages) => next(messages).then(() => next(messages))),
+      }),
     },
   },
   {
@@ -52,24 +69,42 @@ export const MESSAGE_BREAKAGES: readonly KnownBreakage[] = [
 /** Transports that break flow: how much, how fast, how soon. */
 export const FLOW_BREAKAGES: readonly KnownBreakage[] = [
   {
-    what: "hands out five messages at most while acknowledgements come in",
+    what: "has six messages at most in flight when it starts",
     guarantee: "concurrency bound",
-    broken: { breakage: () => ({ deliver: trickle }) },
+    broken: { breakage: () => ({ deliver: startSlowly }) },
   },
   {
     what: "exceeds the bound in count",
     guarantee: "back-pressure bound",
-    broken: { overrides: ({ maxInFlightMessages = 2_000, ...others }) => ({ ...others, maxInFlightMessages: maxInFlightMessages * 2 }) },
+    broken: {
+      overrides: ({ maxInFlightMessages = 2_000, ...others }) => ({
+        ...others,
+        maxInFlightMessages: maxInFlightMessages * 2,
+      }),
+    },
   },
   {
     what: "exceeds the bound in bytes",
     guarantee: "back-pressure bound",
-    broken: { overrides: ({ maxInFlightBytes = 64_000_000, ...others }) => ({ ...others, maxInFlightBytes: maxInFlightBytes * 2 }) },
+    broken: {
+      overrides: ({ maxInFlightBytes = 64_000_000, ...others }) => ({
+        ...others,
+        maxInFlightBytes: maxInFlightBytes * 2,
+      }),
+    },
   },
   {
     what: "redelivers after half of the delay",
     guarantee: "redelivery after nack",
-    broken: { breakage: () => ({ deliver: onSettle((settlement) => (settlement.kind === "nack" ? { ...settlement, redeliverAfterMs: settlement.redeliverAfterMs / 2 } : settlement)) }) },
+    broken: {
+      breakage: () => ({
+        deliver: onSettle((settlement) =>
+          settlement.kind === "nack"
+            ? { ...settlement, redeliverAfterMs: settlement.redeliverAfterMs / 2 }
+            : settlement,
+        ),
+      }),
+    },
   },
 ];
 
@@ -78,7 +113,10 @@ function grouped(delivery: Delivery): Delivery["headers"] {
   return names.flatMap((name) => delivery.headers.filter(([other]) => other === name));
 }
 
-type PublishWith = (next: Transport["publish"], messages: readonly OutgoingMessage[]) => Promise<readonly PublishReceipt[]>;
+type PublishWith = (
+  next: Transport["publish"],
+  messages: readonly OutgoingMessage[],
+) => Promise<readonly PublishReceipt[]>;
 
 /** Every thirtieth call that begins while another one runs goes wrong. */
 function concurrently(wrong: PublishWith): NonNullable<Breakage["publish"]> {
@@ -97,7 +135,10 @@ function concurrently(wrong: PublishWith): NonNullable<Breakage["publish"]> {
   };
 }
 
-async function forget(next: Transport["publish"], messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+async function forget(
+  next: Transport["publish"],
+  messages: readonly OutgoingMessage[],
+): Promise<readonly PublishReceipt[]> {
   const [first, ...others] = messages;
   if (first === undefined) return [];
   const receipts = await next(others);
@@ -137,20 +178,15 @@ function swapWhenFull(next: Deliver): Deliver {
   };
 }
 
-/** Keep deliveries back while five are out, at the start and when one was settled lately. */
-function trickle(next: Deliver): Deliver {
-  const LATELY_MS = 50;
-  const AT_ONCE = 5;
+/** Keep deliveries back while six are out, for the first moments of a subscription. */
+function startSlowly(next: Deliver): Deliver {
+  const SLOW_FOR_MS = 400;
+  const AT_ONCE = 6;
   const waiting: Delivery[] = [];
   let out = 0;
-  let settledAtMs: number | undefined;
+  let isSlow: boolean | undefined;
   const pump = (): void => {
-    while (waiting.length > 0) {
-      const busy = systemClock.monotonicMs() - (settledAtMs ?? 0) < LATELY_MS;
-      if (busy && out >= AT_ONCE) {
-        systemClock.schedule(pump, LATELY_MS);
-        return;
-      }
+    while (waiting.length > 0 && !(isSlow && out >= AT_ONCE)) {
       const delivery = waiting.shift();
       if (delivery === undefined) return;
       out++;
@@ -159,20 +195,28 @@ function trickle(next: Deliver): Deliver {
   };
   const settled = (delivery: Delivery, settlement: Settlement): void => {
     out--;
-    settledAtMs = systemClock.monotonicMs();
     delivery.settle(settlement);
     queueMicrotask(pump);
   };
   return (delivery) => {
-    settledAtMs ??= systemClock.monotonicMs();
+    if (isSlow === undefined) {
+      isSlow = true;
+      systemClock.schedule(() => {
+        isSlow = false;
+        pump();
+      }, SLOW_FOR_MS);
+    }
     waiting.push(delivery);
     pump();
   };
 }
 
 /** Settle otherwise than asked. */
-export function onSettle(change: (settlement: Settlement, delivery: Delivery) => Settlement): NonNullable<Breakage["deliver"]> {
+export function onSettle(
+  change: (settlement: Settlement, delivery: Delivery) => Settlement,
+): NonNullable<Breakage["deliver"]> {
   return (next) => (delivery) =>
-    next(changed(delivery, { settle: (settlement) => delivery.settle(change(settlement, delivery)) }));
+    next(
+      changed(delivery, { settle: (settlement) => delivery.settle(change(settlement, delivery)) }),
+    );
 }
-

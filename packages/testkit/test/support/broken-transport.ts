@@ -29,7 +29,10 @@ export interface BrokenSubject {
 }
 
 /** A subject that is like `subject` but for one broken promise. */
-export function broken(subject: ConformanceSubject, { breakage, overrides }: BrokenSubject): ConformanceSubject {
+export function broken(
+  subject: ConformanceSubject,
+  { breakage, overrides }: BrokenSubject,
+): ConformanceSubject {
   const origins = new Map<ConfiguredTransport, Origin>();
   return {
     ...subject,
@@ -50,9 +53,13 @@ interface Origin {
 }
 
 /** The subject's own faults, which know nothing of the wrapping. */
-function faultsOf(faults: ConformanceFaults, origins: ReadonlyMap<ConfiguredTransport, Origin>): ConformanceFaults {
+function faultsOf(
+  faults: ConformanceFaults,
+  origins: ReadonlyMap<ConfiguredTransport, Origin>,
+): ConformanceFaults {
   const { crash, disconnect, revoke, ...others } = faults;
-  const innerOf = (process: ConfiguredTransport): ConfiguredTransport => origins.get(process)?.inner ?? process;
+  const innerOf = (process: ConfiguredTransport): ConfiguredTransport =>
+    origins.get(process)?.inner ?? process;
   return {
     ...others,
     ...(crash && {
@@ -67,7 +74,10 @@ function faultsOf(faults: ConformanceFaults, origins: ReadonlyMap<ConfiguredTran
 }
 
 function wrap(inner: ConfiguredTransport, breakage: Breakage): ConfiguredTransport {
-  return { ...inner, create: (host: TransportHost) => new BrokenTransport(inner.create(host), breakage) };
+  return {
+    ...inner,
+    create: (host: TransportHost) => new BrokenTransport(inner.create(host), breakage),
+  };
 }
 
 class BrokenTransport implements Transport {

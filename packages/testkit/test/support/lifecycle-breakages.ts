@@ -11,7 +11,7 @@ import type {
   Transport,
   TransportSubscription,
 } from "@bus/core";
-import { systemClock } from "@bus/core/adapter";
+import { systemClock, wait } from "@bus/core/adapter";
 import { changed } from "./broken-transport.ts";
 import type { Breakage } from "./broken-transport.ts";
 import type { KnownBreakage } from "./breakages.ts";
@@ -19,9 +19,9 @@ import type { KnownBreakage } from "./breakages.ts";
 /** Transports that break commits and membership. */
 export const MEMBERSHIP_BREAKAGES: readonly KnownBreakage[] = [
   {
-    what: "acknowledges earlier messages when a later one of their partition is acknowledged",
+    what: "acknowledges a message once ten later ones have been acknowledged",
     guarantee: "commit is contiguous",
-    broken: { breakage: () => ({ deliver: acknowledgeEarlier }) },
+    broken: { breakage: () => ({ deliver: giveUpOvertaken }) },
   },
   {
     what: "commits what it has received when the only member of a group crashes",
@@ -31,12 +31,18 @@ export const MEMBERSHIP_BREAKAGES: readonly KnownBreakage[] = [
   {
     what: "never tells deliveries that their partition is being taken away",
     guarantee: "rebalance while handlers run",
-    broken: { breakage: signalsOfCloseOnly },
+    broken: { breakage: signalsOfOwnDoing },
   },
   {
     what: "ignores topics that are added later",
     guarantee: "subscribe after start",
-    broken: { breakage: () => ({ subscribe: withUpdate((topics, request) => topics.filter(({ topic }) => includes(request, topic))) }) },
+    broken: {
+      breakage: () => ({
+        subscribe: withUpdate((topics, request) =>
+          topics.filter(({ topic }) => includes(request, topic)),
+        ),
+      }),
+    },
   },
   {
     what: "reads a held topic and skips its messages",
@@ -46,7 +52,11 @@ export const MEMBERSHIP_BREAKAGES: readonly KnownBreakage[] = [
   {
     what: "begins at the earliest message when it should begin at none",
     guarantee: "start positions",
-    broken: { breakage: () => ({ subscribe: (next) => (request, deliver) => next(withoutNone(request), deliver) }) },
+    broken: {
+      breakage: () => ({
+        subscribe: (next) => (request, deliver) => next(withoutNone(request), deliver),
+      }),
+    },
   },
 ];
 
@@ -60,7 +70,11 @@ export const CLOSING_BREAKAGES: readonly KnownBreakage[] = [
   {
     what: "aborts handlers as soon as it begins to drain",
     guarantee: "drain deadline",
-    broken: { breakage: () => ({ deliver: (next) => (delivery) => next(changed(delivery, { signal: delivery.draining })) }) },
+    broken: {
+      breakage: () => ({
+        deliver: (next) => (delivery) => next(changed(delivery, { signal: delivery.draining })),
+      }),
+    },
   },
   {
     what: "counts a delivery that was given back as a failed attempt",
@@ -91,22 +105,36 @@ export const CLOSING_BREAKAGES: readonly KnownBreakage[] = [
   },
 ];
 
-/** A later acknowledgement settles everything before it; what settles afterwards is swallowed. */
-function acknowledgeEarlier(next: Deliver): Deliver {
-  const unsettled = new Map<number, Delivery[]>();
+/** So many acknowledged messages behind an unsettled one make it count as acknowledged, whatever becomes of it. */
+const OVERTAKEN_BY = 10;
+
+function giveUpOvertaken(next: Deliver): Deliver {
+  const partitions = new Map<
+    number,
+    { readonly delivery: Delivery; state: "open" | "settled" }[]
+  >();
   return (delivery) => {
-    const queue = unsettled.get(delivery.partition) ?? [];
-    unsettled.set(delivery.partition, queue);
-    queue.push(delivery);
+    const entries = partitions.get(delivery.partition) ?? [];
+    partitions.set(delivery.partition, entries);
+    const own = { delivery, state: "open" as "open" | "settled" };
+    entries.push(own);
     const settle = (settlement: Settlement): void => {
-      const index = queue.indexOf(delivery);
-      if (index < 0) return;
-      const settled = queue.splice(settlement.kind === "ack" ? 0 : index, settlement.kind === "ack" ? index + 1 : 1);
-      for (const one of settled) one.settle(settlement);
+      if (own.state === "settled") return;
+      own.state = "settled";
+      delivery.settle(settlement);
+      while (entries[0]?.state === "settled") entries.shift();
+      const overtaking = entries.filter(({ state }) => state === "settled").length;
+      const [stuck] = entries;
+      if (stuck === undefined || overtaking <= OVERTAKEN_BY) return;
+      stuck.state = "settled";
+      stuck.delivery.settle(ACK);
     };
     next(changed(delivery, { settle }));
   };
 }
+
+/** Longer than the commit interval of the reference transport. */
+const COMMITTED_AFTER_MS = 150;
 
 /** Processes share what they know of each other's groups, as if the broker told them. */
 function commitOnCrash(): () => Breakage {
@@ -135,7 +163,7 @@ function commitOnCrash(): () => Breakage {
           for (const delivery of own) delivery.settle(ACK);
           own.clear();
         }
-        await new Promise((resolve) => setImmediate(resolve));
+        await wait(systemClock, COMMITTED_AFTER_MS);
       },
     };
   };
@@ -155,33 +183,44 @@ function countReleases(): () => Breakage {
   });
 }
 
-/** Both signals abort when the member or its transport is closed, and at no other time. */
-function signalsOfCloseOnly(): Breakage {
-  const closing = new AbortController();
+/** Draining and signal abort when the member itself closes or changes its topics, and at no other time. */
+function signalsOfOwnDoing(): Breakage {
+  let ownDoing = 0;
+  const during = async <TResult>(doing: () => Promise<TResult>): Promise<TResult> => {
+    ownDoing++;
+    try {
+      return await doing();
+    } finally {
+      ownDoing--;
+    }
+  };
+  const filtered = (signal: AbortSignal): AbortSignal => {
+    const passedOn = new AbortController();
+    signal.addEventListener("abort", () => {
+      if (ownDoing > 0) passedOn.abort(signal.reason);
+    });
+    return passedOn.signal;
+  };
   return {
     subscribe: (next) => async (request, deliver) => {
-      const leaving = new AbortController();
-      const draining = AbortSignal.any([leaving.signal, closing.signal]);
       const own = await next(request, (delivery) => {
-        const signal = AbortSignal.any([draining]);
-        deliver(changed(delivery, { draining, signal }));
+        const { draining, signal } = delivery;
+        deliver(changed(delivery, { draining: filtered(draining), signal: filtered(signal) }));
       });
       return delegate(own, {
-        close: (options) => {
-          leaving.abort();
-          return own.close(options);
-        },
+        close: (options) => during(() => own.close(options)),
+        update: (topics) => during(() => own.update(topics)),
       });
     },
-    close: (next) => (options) => {
-      closing.abort();
-      return next(options);
-    },
+    close: (next) => (options) => during(() => next(options)),
   };
 }
 
 function withUpdate(
-  change: (topics: readonly TopicSubscription[], request: SubscriptionRequest) => readonly TopicSubscription[],
+  change: (
+    topics: readonly TopicSubscription[],
+    request: SubscriptionRequest,
+  ) => readonly TopicSubscription[],
 ): NonNullable<Breakage["subscribe"]> {
   return (next) => async (request, deliver) => {
     const own = await next(request, deliver);
@@ -214,7 +253,9 @@ function heldOf(topics: readonly TopicSubscription[]): ReadonlySet<string> {
 }
 
 function withoutNone(request: SubscriptionRequest): SubscriptionRequest {
-  const topics = request.topics.map((topic) => (topic.startFrom === "none" ? { ...topic, startFrom: "earliest" as const } : topic));
+  const topics = request.topics.map((topic) =>
+    topic.startFrom === "none" ? { ...topic, startFrom: "earliest" as const } : topic,
+  );
   return { ...request, topics };
 }
 
@@ -225,7 +266,8 @@ function subscribeAfterClose(): Breakage {
       closed = true;
       return next(options);
     },
-    subscribe: (next) => (request, deliver) => (closed ? Promise.resolve(deadSubscription()) : next(request, deliver)),
+    subscribe: (next) => (request, deliver) =>
+      closed ? Promise.resolve(deadSubscription()) : next(request, deliver),
   };
 }
 
@@ -239,9 +281,13 @@ function deadSubscription(): TransportSubscription {
   };
 }
 
-function withReader(change: (reader: LagReader) => LagReader): (capabilities: Capabilities) => Capabilities {
+function withReader(
+  change: (reader: LagReader) => LagReader,
+): (capabilities: Capabilities) => Capabilities {
   return (capabilities) =>
-    capabilities.lag === undefined ? capabilities : { ...capabilities, lag: change(capabilities.lag) };
+    capabilities.lag === undefined
+      ? capabilities
+      : { ...capabilities, lag: change(capabilities.lag) };
 }
 
 function hideUnknown(reader: LagReader): LagReader {
@@ -250,7 +296,14 @@ function hideUnknown(reader: LagReader): LagReader {
     read: async (query): Promise<GroupLag> => {
       const { partitions, unknown } = await reader.read(query);
       const hidden = unknown.map(({ topic, partition }) => {
-        return { topic, partition: Math.max(partition, 0), committed: undefined, low: 0n, high: 0n, lagMessages: 0n };
+        return {
+          topic,
+          partition: Math.max(partition, 0),
+          committed: undefined,
+          low: 0n,
+          high: 0n,
+          lagMessages: 0n,
+        };
       });
       return { partitions: [...partitions, ...hidden], unknown: [] };
     },
@@ -269,7 +322,10 @@ function leaveTimer(): Breakage {
   };
 }
 
-function delegate(own: TransportSubscription, changes: Partial<TransportSubscription>): TransportSubscription {
+function delegate(
+  own: TransportSubscription,
+  changes: Partial<TransportSubscription>,
+): TransportSubscription {
   return {
     update: (topics) => own.update(topics),
     pause: (partition) => own.pause(partition),

@@ -1,5 +1,9 @@
 import { runConformance } from "@bus/testkit";
+import { memorySubject } from "./memory-subject.ts";
 import type { ConformanceResult, ConformanceSelection, ConformanceSubject } from "@bus/testkit";
+
+/** Every guarantee of the kit. */
+export const GUARANTEE_NAMES: readonly string[] = guaranteeNames();
 
 interface Registered {
   readonly body: () => Promise<void>;
@@ -17,7 +21,10 @@ export async function runKit(
   const registered: Registered[] = [];
   const { results } = runConformance(
     subject,
-    { test: (_name, body, { alone }) => void registered.push({ body, alone }), skip: () => undefined },
+    {
+      test: (_name, body, { alone }) => void registered.push({ body, alone }),
+      skip: () => undefined,
+    },
     selection,
   );
   for (const { body, alone } of registered) if (alone) await swallow(body);
@@ -36,4 +43,11 @@ async function swallow(body: () => Promise<void>): Promise<void> {
   } catch {
     // The result has the reason.
   }
+}
+
+function guaranteeNames(): readonly string[] {
+  const names: string[] = [];
+  const note = (name: string): void => void names.push(name.split(": ")[1] ?? "");
+  runConformance(memorySubject(), { test: note, skip: note });
+  return [...new Set(names)];
 }
