@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { BrokersError } from "../brokers-error.ts";
+import { saysPortTaken } from "./telling-lines.ts";
 
 const START_ATTEMPTS = 5;
-const PORT_TAKEN = /address already in use|failed to bind|bindexception/i;
 
 /** The folder of one node inside the folder of its cluster, created: configuration, log and data. */
 export async function nodeFolder(cluster: string, node: number): Promise<string> {
@@ -48,7 +48,7 @@ export async function startInFolder<Cluster>(
         await removeFolder(folder);
         throw error;
       }
-      if (!PORT_TAKEN.test(error.message) || attempt === START_ATTEMPTS)
+      if (!saysPortTaken(error.message) || attempt === START_ATTEMPTS)
         throw await keptLogs(error, folder);
       await removeFolder(folder);
     }

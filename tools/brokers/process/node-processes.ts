@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BrokersError } from "../brokers-error.ts";
 import type { GuardedProcess } from "./guarded-process.ts";
+import { tellingLines } from "./telling-lines.ts";
 
 const PROBE_INTERVAL_MS = 50;
 
@@ -158,7 +159,7 @@ export class NodeProcesses implements ProcessFaults {
         : `ended with status ${status}`;
     throw new BrokersError(
       "START_FAILED",
-      `node ${node} ${what}: ${telling(await this.logs(node))}`,
+      `node ${node} ${what}: ${tellingLines(await this.logs(node))}`,
     );
   }
 
@@ -177,16 +178,4 @@ export class NodeProcesses implements ProcessFaults {
     if (running === undefined) throw new BrokersError("INVALID", `node ${node} does not run`);
     return running;
   }
-}
-
-/** The lines of a log that say why the program ended. */
-function telling(log: string): string {
-  const lines = log.split("\n").filter((line) => line.trim() !== "");
-  const complaints = lines.filter((line) =>
-    /\berror\b|\bfatal\b|exception|not found|\bin use\b/i.test(line),
-  );
-  const chosen = complaints.length === 0 ? lines.slice(-3) : complaints.slice(0, 3);
-  return chosen.length === 0
-    ? "it wrote nothing"
-    : chosen.map((line) => line.trim().slice(0, 300)).join(" | ");
 }
