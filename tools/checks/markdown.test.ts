@@ -14,6 +14,12 @@ describe("markdownBlocks", () => {
     expect(markdownBlocks(text)).toMatchObject([expected]);
   });
 
+  test("a comment right before a block is its preamble, one further up is not", () => {
+    const text =
+      "<!-- ts\nconst a = 1;\n-->\n\n```ts\nvoid a;\n```\ntext\n```ts\nx\n```\n<!-- note -->\n```ts\ny\n```\n";
+    expect(markdownBlocks(text).map(({ preamble }) => preamble)).toEqual(["const a = 1;", "", ""]);
+  });
+
   test("a longer fence holds a shorter one", () => {
     expect(markdownBlocks("````md\n```ts\nx\n```\n````")).toMatchObject([
       { language: "md", code: "```ts\nx\n```" },

@@ -16,32 +16,36 @@ export interface MarkdownBlock {
   readonly words: readonly string[];
   /** Lines between the fences. */
   readonly code: string;
+  /** Lines of a comment `<!-- ts … -->` right before the block: what it needs to compile and nobody needs to read. */
+  readonly preamble: string;
 }
 
 const FENCE = /^\s*(`{3,}|~{3,})\s*(\S*)\s*(.*)$/;
+const PREAMBLE = /<!-- ts\n((?:(?!-->)[^])*?)\n-->\s*$/;
 const INLINE_LINK = /!?\[(?:[^\][]|\[[^\]]*\])*\]\(\s*<?([^\s)>]+)>?(?:\s+"[^"]*")?\s*\)/g;
 const REFERENCE = /^\s{0,3}\[[^\]]+\]:\s*<?(\S+?)>?\s*(?:"[^"]*")?$/;
 
 /** The fenced code blocks, in their order. A block that is never closed runs to the end. */
 export function markdownBlocks(text: string): readonly MarkdownBlock[] {
+  const lines = text.split("\n");
   const blocks: MarkdownBlock[] = [];
-  let open:
-    | { line: number; fence: string; language: string; words: string[]; code: string[] }
-    | undefined;
-  for (const [index, line] of text.split("\n").entries()) {
-    const fence = FENCE.exec(line);
-    if (open === undefined) {
-      if (fence === null) continue;
-      const words = (fence[3] ?? "").split(/\s+/).filter((word) => word !== "");
-      open = { line: index + 1, fence: fence[1] ?? "", language: fence[2] ?? "", words, code: [] };
-    } else if (closes(line, open.fence)) {
-      blocks.push({ ...open, code: open.code.join("\n") });
-      open = undefined;
-    } else {
-      open.code.push(line);
-    }
+  for (let start = 0; start < lines.length; start += 1) {
+    const fence = FENCE.exec(lines[start] ?? "");
+    if (fence === null) continue;
+    const [, marks = "", language = "", rest = ""] = fence;
+    const found = lines.findIndex((line, index) => index > start && closes(line, marks));
+    const end = found === -1 ? lines.length : found;
+    const words = rest.split(/\s+/).filter((word) => word !== "");
+    const preamble = PREAMBLE.exec(lines.slice(0, start).join("\n"))?.[1] ?? "";
+    blocks.push({
+      line: start + 1,
+      language,
+      words,
+      code: lines.slice(start + 1, end).join("\n"),
+      preamble,
+    });
+    start = end;
   }
-  if (open !== undefined) blocks.push({ ...open, code: open.code.join("\n") });
   return blocks;
 }
 

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -23,13 +23,14 @@ const snippets = await collectSnippets();
 
 beforeAll(async () => {
   for (const { file, code } of snippets) {
-    await mkdir(join(file, ".."), { recursive: true });
+    await mkdir(dirname(file), { recursive: true });
     await writeFile(file, code);
   }
 });
 
 afterAll(async () => {
-  for (const { file } of snippets) await rm(file, { force: true });
+  const folders = new Set([OWN_TEMP, ...snippets.map(({ file }) => dirname(file))]);
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
 describe("the code in the READMEs", () => {
@@ -46,10 +47,7 @@ describe("the code in the READMEs", () => {
 
   for (const { title, file } of snippets.filter(({ isRun }) => isRun)) {
     test(`${title} runs to its end`, async () => {
-      const result = await run(
-        [process.execPath, "--conditions=@bus/source", file],
-        join(file, ".."),
-      );
+      const result = await run([process.execPath, "--conditions=@bus/source", file], dirname(file));
       expect(result.status, result.output).toBe(0);
     });
   }
@@ -78,9 +76,9 @@ async function collectSnippets(): Promise<readonly Snippet[]> {
 async function snippetsOf(readme: string, temp: string): Promise<readonly Snippet[]> {
   const text = await readFile(readme, "utf8").catch(() => "");
   const blocks = markdownBlocks(text).filter(({ language }) => language === "ts");
-  return blocks.map(({ line, words, code }) => ({
+  return blocks.map(({ line, words, code, preamble }) => ({
     title: `${relative(ROOT, readme)}:${line}`,
-    code: `${code}\nexport {};\n`,
+    code: `${preamble}\n${code}\nexport {};\n`,
     file: join(temp, `readme-${line}.ts`),
     isRun: !words.includes("no-run"),
   }));
@@ -94,6 +92,7 @@ function readmeTsconfig(): string {
       lib: ["ES2024", "ESNext.Disposable"],
       declaration: false,
       isolatedDeclarations: false,
+      noPropertyAccessFromIndexSignature: false,
       typeRoots: [join(ROOT, "node_modules", "@types")],
     },
     files: snippets.map(({ file }) => file),
