@@ -74,7 +74,11 @@ function drifts(spec: TopicSpec, existing: readonly TopicDescription[]): readonl
   const { topic } = spec;
   const actual = existing.find((one) => one.topic === topic);
   if (actual === undefined) return [];
-  const wanted: readonly (readonly [property: string, expected: string | number | undefined, actual: string | number | undefined])[] = [
+  const wanted: readonly (readonly [
+    property: string,
+    expected: string | number | undefined,
+    actual: string | number | undefined,
+  ])[] = [
     ["partitions", spec.partitions, actual.partitions],
     ["replicationFactor", spec.replicationFactor, actual.replicationFactor],
     ...Object.entries(spec.config ?? {}).map(

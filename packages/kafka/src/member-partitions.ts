@@ -1,8 +1,11 @@
 import type { Clock, Deliver, PartitionState, TopicPartition } from "@bus/core";
-import { InFlightGate } from "@bus/core/adapter";
+import { InFlightGate, wait } from "@bus/core/adapter";
 import type { ResolvedConsumerOptions } from "./kafka-options.ts";
 import { OwnedPartition } from "./owned-partition.ts";
 import type { PartitionListener } from "./owned-partition.ts";
+
+/** How long handlers that were told to stop may take to end, so that none of them runs beside those of the next owner. */
+const ABORT_GRACE_MS = 250;
 
 /** What the partitions of a member share. */
 export interface MemberPartitionsParts {
@@ -77,35 +80,30 @@ export class MemberPartitions implements Iterable<OwnedPartition> {
   }
 
   /**
-   * Drain partitions; when the budget is over, running handlers are told to stop.
+   * Drain partitions; when the budget is over, running handlers are told to stop, and those that heed it get a moment.
    *
-   * @returns Deliveries that had not settled by then.
+   * @returns Deliveries that had not settled when the budget was over.
    */
-  drain(partitions: readonly OwnedPartition[], budgetMs: number): Promise<number> {
-    return new Promise((resolve) => {
-      let busy = partitions.length;
-      const cancel = this.#parts.clock.schedule(() => {
-        const abandoned = partitions.reduce((sum, partition) => sum + partition.unsettled, 0);
-        for (const partition of partitions) partition.abort();
-        resolve(abandoned);
-      }, budgetMs);
-      const finish = (): void => {
-        cancel();
-        resolve(0);
-      };
-      for (const partition of partitions) {
-        partition.drain(() => {
-          busy -= 1;
-          if (busy === 0) finish();
-        });
-      }
-      if (partitions.length === 0) finish();
-    });
+  async drain(partitions: readonly OwnedPartition[], budgetMs: number): Promise<number> {
+    const { clock } = this.#parts;
+    const idle = new AbortController();
+    const drained = drainAll(partitions).then(() => idle.abort());
+    if (!(await wait(clock, budgetMs, idle.signal))) return 0;
+    const abandoned = partitions.reduce((sum, partition) => sum + partition.unsettled, 0);
+    for (const partition of partitions) partition.abort();
+    await Promise.race([drained, wait(clock, ABORT_GRACE_MS, idle.signal)]);
+    return abandoned;
   }
 
   describe(): readonly PartitionState[] {
     return Array.from(this, (partition) => partition.describe());
   }
+}
+
+function drainAll(partitions: readonly OwnedPartition[]): Promise<unknown> {
+  return Promise.all(
+    partitions.map((partition) => new Promise<void>((resolve) => partition.drain(resolve))),
+  );
 }
 
 /** A string that stands for a partition. */

@@ -63,6 +63,7 @@ export class OwnedPartition implements TopicPartition {
   #nextFetch: number | undefined;
   #state: "active" | "draining" | "restarting" | "unreadable" | "gone" = "active";
   #walking = false;
+  #isAdvancing = false;
   #nowMs = 0;
   #cancelOffer: (() => void) | undefined;
 
@@ -70,7 +71,7 @@ export class OwnedPartition implements TopicPartition {
     this.topic = parts.topic;
     this.partition = parts.partition;
     this.#parts = parts;
-    this.#share = parts.gate.share(() => this.#advance());
+    this.#share = parts.gate.share(() => this.#advanceSoon());
     this.#ownership = this.#newOwnership();
   }
 
@@ -129,7 +130,7 @@ export class OwnedPartition implements TopicPartition {
   resume(reason: PauseReason): void {
     if (!this.#pausedBy.has(reason)) return;
     this.#change(() => this.#pausedBy.delete(reason));
-    this.#advance();
+    this.#advanceSoon();
   }
 
   /** Make no more deliveries and have those that have not started given back; `onIdle` is called once all have settled. */
@@ -155,7 +156,7 @@ export class OwnedPartition implements TopicPartition {
       this.#ownership = this.#newOwnership();
       this.#released.sort((a, b) => a.ticket - b.ticket);
       this.#change(() => (this.#state = "active"));
-      this.#advance();
+      this.#advanceSoon();
     });
   }
 
@@ -193,7 +194,17 @@ export class OwnedPartition implements TopicPartition {
     };
   }
 
-  /** Make deliveries as far as there is room; called whenever something that held them back has changed. */
+  /** Make more deliveries once whoever settled or resumed has finished: never from within its call. */
+  #advanceSoon(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    queueMicrotask(() => {
+      this.#isAdvancing = false;
+      this.#advance();
+    });
+  }
+
+  /** Make deliveries as far as there is room. */
   #advance(): void {
     // A delivery may settle while it is handed over and so call this again; the loop that runs sees to it.
     if (this.#walking) return;

@@ -14,11 +14,12 @@ export interface KafkajsClient {
 
 /** Make a client; no I/O. */
 export function kafkajsClient(options: ResolvedKafkaOptions, logger: Logger): KafkajsClient {
-  const sockets = new TrackedSockets();
+  const { socketFactory, ...properties } = commonProperties(options);
+  const sockets = new TrackedSockets(socketFactory);
   const kafka = new kafkajs.Kafka({
     logCreator: kafkajsLogger(logger),
+    ...properties,
     socketFactory: sockets.factory,
-    ...commonProperties(options),
   });
   return { kafka, sockets };
 }
