@@ -1,4 +1,4 @@
 import { describeCatches } from "./support/catches.ts";
-import { CLOSING_BREAKAGES } from "./support/lifecycle-breakages.ts";
+import { CLOSING_BREAKAGES } from "./support/closing-breakages.ts";
 
 describeCatches(CLOSING_BREAKAGES);
