@@ -18,7 +18,7 @@ export interface StartKafkaOptions {
   readonly network?: "direct" | "proxied";
   /** Insist on one way to get the brokers. @defaultValue the first of external, container, local that this machine has */
   readonly provider?: Provider;
-  /** How long the nodes may take to answer, in milliseconds. @defaultValue 60000 */
+  /** How long the nodes may take to answer, in milliseconds. @defaultValue 120000 */
   readonly readyTimeoutMs?: number;
 }
 

@@ -11,7 +11,7 @@ import { DEFAULT_KAFKA_VERSION } from "./kafka-runtime.ts";
 import { clientSecurity } from "./kafka-security.ts";
 import type { KafkaSecurity } from "./kafka-security.ts";
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 120_000;
 
 /**
  * Get a real Kafka: the one in `KAFKA_BROKERS`, else a container, else Java with jars from Maven; KRaft, on loopback ports.

@@ -24,7 +24,7 @@ export interface StartNatsOptions {
   readonly network?: "direct" | "proxied";
   /** Insist on one way to get the servers. @defaultValue the first of external, container, local that this machine has */
   readonly provider?: Provider;
-  /** How long the nodes may take to be healthy, in milliseconds. @defaultValue 60000 */
+  /** How long the nodes may take to be healthy, in milliseconds. @defaultValue 120000 */
   readonly readyTimeoutMs?: number;
 }
 

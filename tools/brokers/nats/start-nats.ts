@@ -17,7 +17,7 @@ import type { NatsRuntime } from "./nats-runtime.ts";
 import { serverConfig } from "./server-config.ts";
 import type { NatsNodePlan } from "./server-config.ts";
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 120_000;
 
 /**
  * Get a real NATS with JetStream: the one in `NATS_URL`, else a container, else a `nats-server` program; on loopback ports.
