@@ -234,6 +234,23 @@ describe("gaps", () => {
     await settled();
     expect(member.values()).toEqual(["0", "1", "2", "3", "17", "18", "19"]);
   });
+
+  test("compaction inside deliver does not confuse the reader", async () => {
+    const harness = new Harness();
+    const member = await harness.member(["orders"], {
+      react: () => {
+        if (member.received.length === 3) harness.broker.faults.compact("orders", 0);
+        return ACK;
+      },
+    });
+    const messages = Array.from({ length: 40 }, (_, i) =>
+      message("orders", String(i), { key: bytes(`k${i % 10}`) }),
+    );
+    await member.client.transport.publish(messages);
+    await settled();
+    const kept = Array.from({ length: 10 }, (_, i) => String(30 + i));
+    expect(member.values()).toEqual(["0", "1", "2", ...kept]);
+  });
 });
 
 test("delayDelivery lets every message wait before it is delivered, until it is ended", async () => {

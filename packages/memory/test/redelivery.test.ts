@@ -2,6 +2,8 @@ import { ACK, RELEASE } from "@bus/core";
 import { describe, expect, test } from "vitest";
 import { ackAll, committedIn, Harness, numbered, settled } from "./harness.ts";
 
+const ORDERS = { topic: "orders", partition: 0 };
+
 describe("nack", () => {
   test("brings the message again after the delay, not before, with its attempt one higher, while the others go on", async () => {
     const harness = new Harness();
@@ -88,6 +90,38 @@ describe("nack", () => {
       inFlightMessages: 10,
       pausedBy: ["inFlight"],
     });
+  });
+
+  test("while a partition drains is not waited for, and leaves no timer", async () => {
+    const harness = new Harness();
+    const member = await harness.member(["orders"]);
+    await member.client.transport.publish(numbered("orders", 1));
+    await settled();
+    const [delivery] = member.received;
+    delivery?.draining.addEventListener("abort", () => {
+      delivery.settle({ kind: "nack", redeliverAfterMs: 60_000 });
+    });
+    await member.client.transport.close({ drainTimeoutMs: 1000 });
+    expect([harness.clock.pending, committedIn(harness, "orders")]).toEqual([0, undefined]);
+  });
+
+  test("stops with a pause that comes while redeliveries are under way, and goes on after it", async () => {
+    const harness = new Harness();
+    const member = await harness.member(["orders"], {
+      react: ({ attempt }) => {
+        if (attempt === 1) return { kind: "nack", redeliverAfterMs: 10 };
+        if (member.received.length === 23) member.subscription.pause(ORDERS);
+        return ACK;
+      },
+    });
+    await member.client.transport.publish(numbered("orders", 20));
+    await settled();
+    await harness.clock.advanceAsync(1000);
+    await settled();
+    expect(member.received).toHaveLength(23);
+    member.subscription.resume(ORDERS);
+    await settled();
+    expect(member.received).toHaveLength(40);
   });
 });
 
