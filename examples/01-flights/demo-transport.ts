@@ -26,6 +26,7 @@ export async function startDemoTransport({ transport, partitions }: DemoArgument
     transport: kafka({
       brokers: cluster.brokers,
       driver: kafkajsDriver(),
+      consumer: { commitIntervalMs: 200 }, // often, so that the board shows the lag as it is
       topics: { ensure: "create", partitions },
     }),
     [Symbol.asyncDispose]: () => cluster.close(),

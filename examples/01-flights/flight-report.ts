@@ -27,11 +27,12 @@ function printTable(airports: readonly AirportSummary[]): void {
   }
 }
 
-function printVerdict({ verdict, elapsedMs }: FlyReport, equal: boolean): boolean {
+function printVerdict({ verdict, elapsedMs, modes }: FlyReport, equal: boolean): boolean {
   const { published, handled, lost, duplicated, disordered, overlapped, drained } = verdict;
   const counts = { lost, duplicated, disordered, overlapped, undrained: drained };
   const perSecond = Math.round(handled / (elapsedMs / 1000)).toLocaleString("en-US");
   console.log(`\n${handled} flights in ${(elapsedMs / 1000).toFixed(2)} s, ${perSecond} a second`);
+  console.log(`modes: ${modes.join(" → ")}`);
   console.log(`statistics ${equal ? "equal" : "DIFFER FROM"} those computed directly from the data set`);
   const summary = Object.entries(counts).map(([name, finding]) => `${name} ${finding?.count ?? "unknown"}`);
   console.log(`ledger: published ${published}, handled ${handled}, ${summary.join(", ")}`);

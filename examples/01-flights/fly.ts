@@ -1,59 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { aggregate } from "@bus/aggregate";
+import { backlog } from "@bus/backlog";
 import { createEventBus } from "@bus/core";
-import type { EventBus } from "@bus/core";
 import { createLedger, until } from "@bus/testkit";
-import type { LedgerVerdict } from "@bus/testkit";
+import type { LedgerEntry, LedgerVerdict } from "@bus/testkit";
 import { AirportStatistics } from "./airport-statistics.ts";
 import type { DemoTransport } from "./demo-transport.ts";
+import { FlightBoard } from "./flight-board.ts";
 import { Flights } from "./flights.ts";
 import type { NumberedFlight } from "./flights.ts";
-import { ProgressLine } from "./progress-line.ts";
 
 /** What the demo did and what its ledger says. */
 export interface FlyReport {
   readonly statistics: AirportStatistics;
   readonly verdict: LedgerVerdict;
   readonly elapsedMs: number;
+  /** Modes that the bus was in, in order. */
+  readonly modes: readonly string[];
 }
 
-/** Flights of one call; small enough that handlers start while publishing goes on. */
-const PUBLISH_AT_ONCE = 1_000;
+const GROUP = "delays";
 const DEADLINE_MS = 60_000;
+/** The rush: most flights arrive at once, and the first half of them meets a slow dependency. */
+const RUSH_SHARE = 0.8;
+const SLOW_SHARE = 0.4;
+const SLOW_MS = 2;
+const PUBLISH_AT_ONCE = 1_000;
+const TRICKLE_AT_ONCE = 200;
+const TRICKLE_EVERY_MS = 25;
 
-/** Publish every flight and handle it: the job that everything else in this repository makes safe. */
-export async function fly(flights: readonly NumberedFlight[], { transport }: DemoTransport): Promise<FlyReport> {
+/** A bus that notices when it is behind and then keeps every airport in a lane of its own. */
+function createFlightBus({ transport }: DemoTransport) {
+  return createEventBus({
+    group: GROUP,
+    transport,
+    plugins: [
+      aggregate({ startMode: "normal", clearChecks: 3, minDwellMs: 0 }),
+      backlog({ maxLagMessages: 400, checkIntervalMs: 100 }),
+    ],
+  });
+}
+
+/** Publish every flight and handle it: first more than the handler can take, then at an easy pace. */
+export async function fly(flights: readonly NumberedFlight[], demo: DemoTransport): Promise<FlyReport> {
   const ledger = createLedger();
   const statistics = new AirportStatistics();
-  const progress = new ProgressLine(flights.length);
-  let published = 0;
-  let handled = 0;
+  const slow = Math.floor(flights.length * SLOW_SHARE);
+  const rush = Math.floor(flights.length * RUSH_SHARE);
   const startedMs = performance.now();
 
-  await using bus = createEventBus({ group: "delays", transport });
-  await bus.subscribe(Flights, ({ value }) => {
+  await using bus = createFlightBus(demo);
+  const board = new FlightBoard(bus, flights.length);
+  bus.onModeChange(({ mode, reason }) => board.modeChanged(mode, reason));
+  await bus.subscribeWithAggregateId(Flights, async ({ value }) => {
     const run = ledger.handling(entryOf(value));
+    if (board.handled < slow) await sleep(SLOW_MS);
     statistics.add(value);
     run.done();
-    progress.update(published, ++handled);
+    board.handled++;
   });
   await bus.start();
-  for (let from = 0; from < flights.length; from += PUBLISH_AT_ONCE) {
-    const batch = flights.slice(from, from + PUBLISH_AT_ONCE);
-    await bus.publishMany(Flights, batch);
-    for (const flight of batch) ledger.published(entryOf(flight));
-    published += batch.length;
+  board.open();
+
+  const publish = async (from: number, to: number): Promise<void> => {
+    const part = flights.slice(from, Math.min(to, flights.length));
+    await bus.publishMany(Flights, part);
+    for (const flight of part) ledger.published(entryOf(flight));
+    board.published += part.length;
+  };
+  for (let from = 0; from < rush; from += PUBLISH_AT_ONCE) await publish(from, Math.min(from + PUBLISH_AT_ONCE, rush));
+  await until(() => ledger.outstanding === 0 && !bus.isInRecoveryMode(), { timeoutMs: DEADLINE_MS, what: "the rush to be over" });
+  for (let from = rush; from < flights.length; from += TRICKLE_AT_ONCE) {
+    await publish(from, from + TRICKLE_AT_ONCE);
+    await sleep(TRICKLE_EVERY_MS);
   }
   await until(() => ledger.outstanding === 0, { timeoutMs: DEADLINE_MS, what: "every flight handled" });
   const elapsedMs = performance.now() - startedMs;
-  await until(() => isDrained(bus), { timeoutMs: DEADLINE_MS, what: "every offset committed" });
-  const verdict = await ledger.verdict({ reader: { read: (query) => bus.lag(query) }, group: "delays" });
-  return { statistics, verdict, elapsedMs };
+  await until(async () => (await bus.backlog.isNoBacklog()) && bus.backlog.detail()?.totalLagMessages === 0n, {
+    timeoutMs: DEADLINE_MS,
+    what: "every offset committed",
+  });
+  board.close();
+  const verdict = await ledger.verdict({ reader: { read: (query) => bus.lag(query) }, group: GROUP });
+  return { statistics, verdict, elapsedMs, modes: board.modes };
 }
 
-async function isDrained(bus: EventBus): Promise<boolean> {
-  const lag = await bus.lag();
-  return lag.unknown.length === 0 && lag.partitions.every(({ lagMessages }) => lagMessages === 0n);
-}
-
-function entryOf(flight: NumberedFlight): { readonly topic: string; readonly key: string; readonly sequence: number } {
+function entryOf(flight: NumberedFlight): LedgerEntry {
   return { topic: Flights.name, key: flight.origin, sequence: flight.sequence };
 }

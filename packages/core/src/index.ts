@@ -4,6 +4,7 @@ export { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransport
 export { BUS_DEFAULTS } from "./bus/bus-options.ts";
 export { BUS_METRICS } from "./observe/bus-metrics.ts";
 export { bytesCodec, jsonCodec, textCodec } from "./topics/codecs.ts";
+export { copyBytes, copyMessage } from "./adapter/copy-bytes.ts";
 export { createEventBus } from "./bus/create-event-bus.ts";
 export { createPluginRegistry } from "./registry/plugin-registry.ts";
 export { defineTopic } from "./topics/define-topic.ts";
