@@ -230,6 +230,17 @@ test("an aggregate enters its lane when the last of its overlapping runs has end
   expect(world.runningKeys()).toEqual(["a3"]);
 });
 
+test("an aggregate that is busy at the switch to recovery gets a lane with its next message, without a gap in order", async () => {
+  const world = new PoolWorld({ mode: "normal", maxLanes: 1 });
+  deliverMany(world, "aab");
+  world.pool.mode = "recovery";
+  expect(world.pool.numbers()).toMatchObject({ total: 0, passing: 2 });
+  deliverMany(world, "ab");
+  expect(world.pool.numbers()).toMatchObject({ total: 1, active: 1, passing: 1, queued: 3 });
+  await world.endAll();
+  expect(world.pool.numbers()).toMatchObject({ total: 1, idle: 1, passing: 0 });
+});
+
 test("a rate limit per aggregate delays its messages and nobody else's", async () => {
   const world = new PoolWorld({ aggregateRateLimit: { perSecond: 10, burst: 2 } });
   deliverMany(world, "aaab");

@@ -76,8 +76,10 @@ export class LanePool {
     // A lane keeps the rate of its aggregate, so with a limit every aggregate needs one.
     const mode = this.#limiter === undefined ? this.mode : "recovery";
     const way = route(mode, intake.promise, key === "" ? "none" : stateOf(known));
-    if (way === "lane") this.#enter(known ?? this.#open(key), intake, delivery);
-    else if (way === "alone") this.#enter(this.#lanes.pass(key), intake, delivery);
+    if (way === "lane") {
+      if (mode === "recovery" && known?.place === "passing") this.#promote(known);
+      this.#enter(known ?? this.#open(key), intake, delivery);
+    } else if (way === "alone") this.#enter(this.#lanes.pass(key), intake, delivery);
     else if (way === "overlapping") this.#direct(intake, delivery, known ?? this.#lanes.pass(key));
     else this.#direct(intake, delivery, undefined);
   }
@@ -141,6 +143,11 @@ export class LanePool {
   #open(key: string): Lane {
     this.#cancelSweep ??= this.#scheduleSweep();
     return this.#lanes.open(key);
+  }
+
+  #promote(lane: Lane): void {
+    this.#cancelSweep ??= this.#scheduleSweep();
+    this.#lanes.promote(lane);
   }
 
   /** Put a message behind everything of its aggregate; start it when there is nothing. */

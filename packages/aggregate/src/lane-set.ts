@@ -77,6 +77,17 @@ export class LaneSet {
     return lane;
   }
 
+  /** Give what was passing a lane's place, when there is one free or idle; otherwise it passes on. */
+  promote(lane: Lane): void {
+    if (this.#shelf.size + this.#keptLanes >= this.#maxLanes) {
+      if (this.#idle === 0) return;
+      this.#evict();
+    }
+    this.#kept.delete(lane.key);
+    this.#passing--;
+    this.#place(lane);
+  }
+
   /** A resting lane gets something to do. */
   wake(lane: Lane): void {
     if (lane.place === "shelf") this.#idle--;

@@ -182,7 +182,7 @@ function watchKeys(allowed: (earlier: Entry, later: Entry) => boolean): PoolWorl
   };
 }
 
-const runs = { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 200) };
+const runs = { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 100) };
 
 test("an aggregate is handled in order and never twice at once, whatever interleaves", async () => {
   await fc.assert(
