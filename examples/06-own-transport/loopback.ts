@@ -34,7 +34,7 @@ function createLoopback(now: () => number): Transport {
         pause: ({ topic }) => member.pause(topic),
         resume: ({ topic }) => member.resume(topic),
         partitions: () => [],
-        close: ({ drainTimeoutMs: _ }) => member.close(),
+        close: () => member.close(),
       };
     },
     async close() {
