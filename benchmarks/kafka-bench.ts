@@ -4,7 +4,7 @@ import { kafkajsDriver } from "@bus/kafka/kafkajs";
 import { startKafka } from "@bus/tools-brokers";
 import { benchTopic, busConsumer, busPublisher, rawKafkajsConsumer, rawKafkajsPublisher } from "./kafka-contenders.ts";
 import { printTable, runSideBySide } from "./side-by-side.ts";
-import { createWorkload, WORKLOAD_HEADERS } from "./workload.ts";
+import { Workload, WORKLOAD_HEADERS } from "./workload.ts";
 
 /** Raw clients and the bus over one real broker, alternating in one run. Options: messages, rounds. */
 const MESSAGES = Number(process.argv[3] ?? 500_000);
@@ -15,7 +15,7 @@ const PARTITIONS = 16;
 await using cluster = await startKafka();
 const { brokers } = cluster;
 const admin = kafka({ brokers, driver: kafkajsDriver(), topics: { ensure: "create", partitions: PARTITIONS } });
-const workload = createWorkload("zipf", MESSAGES);
+const workload = new Workload("zipf", MESSAGES);
 
 await using filler = createEventBus({ transport: admin });
 await filler.start();

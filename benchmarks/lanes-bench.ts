@@ -5,8 +5,8 @@ import { kafkajsDriver } from "@bus/kafka/kafkajs";
 import { startKafka } from "@bus/tools-brokers";
 import { benchTopic, busConsumer, rawKafkajsConsumer } from "./kafka-contenders.ts";
 import { printTable, runSideBySide } from "./side-by-side.ts";
-import { createWorkload, WORKLOAD_HEADERS } from "./workload.ts";
-import type { KeySpread, WorkloadMessage } from "./workload.ts";
+import { Workload, WORKLOAD_HEADERS } from "./workload.ts";
+import type { KeySpread } from "./workload.ts";
 
 /**
  * Ordered lanes on a real broker: how near the engine comes to what the keys allow. A key's messages run one after the
@@ -44,12 +44,12 @@ const plugins = [aggregate({ concurrency: CONCURRENCY, maxLanes: 10_000 })];
 console.log(`lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs, median [min–max]\n`);
 console.log("keys     handler  messages   ceiling/s    reached/s                      share   CPU µs/msg   RSS MB");
 for (const { spread, messages, handlerMs } of CASES) {
-  const workload = createWorkload(spread, messages);
+  const workload = new Workload(spread, messages);
   const topic = await fill(`${spread}-${handlerMs}`, workload);
   const contender = busConsumer({ brokers, topic, messages }, { name: topic, driver: kafkajsDriver(), plugins, subscribe, handlerMs });
   const [result] = await runSideBySide([contender], ROUNDS);
   if (result === undefined) continue;
-  const ceiling = Math.min((CONCURRENCY * 1000) / handlerMs, (messages / hottest(workload)) * (1000 / handlerMs));
+  const ceiling = Math.min((CONCURRENCY * 1000) / handlerMs, (messages / workload.hottest()) * (1000 / handlerMs));
   const { median, min, max } = result.perSecond;
   const reached = `${Math.round(median)} [${Math.round(min)}–${Math.round(max)}]`;
   console.log(
@@ -58,7 +58,7 @@ for (const { spread, messages, handlerMs } of CASES) {
 }
 
 const messages = 500_000;
-const topic = await fill("zipf-noop", createWorkload("zipf", messages));
+const topic = await fill("zipf-noop", new Workload("zipf", messages));
 await filler.close();
 const job = { brokers, topic, messages };
 const results = await runSideBySide(
@@ -67,17 +67,11 @@ const results = await runSideBySide(
 );
 printTable(`no-op handler through the lanes, ${messages} messages, Zipf keys, beside raw kafkajs`, results);
 
-async function fill(name: string, workload: readonly WorkloadMessage[]): Promise<string> {
+async function fill(name: string, workload: Workload): Promise<string> {
   const target = benchTopic(name);
   for (let from = 0; from < workload.length; from += 5_000) {
     const batch = workload.slice(from, from + 5_000);
     await Promise.all(batch.map(({ key, value }) => filler.publish(target, value, { key, headers: WORKLOAD_HEADERS })));
   }
   return name;
-}
-
-function hottest(workload: readonly WorkloadMessage[]): number {
-  const counts = new Map<number, number>();
-  for (const { keyId } of workload) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
-  return Math.max(...counts.values());
 }

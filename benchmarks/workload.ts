@@ -24,21 +24,47 @@ export const WORKLOAD_HEADERS: readonly (readonly [string, Uint8Array])[] = [
 
 /**
  * The messages of a workload, the same in every run: Zipf (s = 1.0) or uniform over 10,000 keys, 256-byte values that
- * begin with the key's id and the sequence number within the key.
+ * begin with the key's id and the sequence number within the key. Messages are made when asked for: half a million of
+ * them kept in memory would make every garbage collection of a run dearer.
  */
-export function createWorkload(spread: KeySpread, messages: number): readonly WorkloadMessage[] {
-  const pick = spread === "zipf" ? zipfPicker() : uniformPicker();
-  const keys = Array.from({ length: KEYS }, (_, id) => encoder.encode(`key-${id}`));
-  const next = new Uint32Array(KEYS);
-  return Array.from({ length: messages }, () => {
-    const keyId = pick();
+export class Workload {
+  readonly length: number;
+  readonly #keyIds: Uint16Array;
+  readonly #sequences: Uint32Array;
+
+  constructor(spread: KeySpread, messages: number) {
+    const pick = spread === "zipf" ? zipfPicker() : uniformPicker();
+    const next = new Uint32Array(KEYS);
+    this.length = messages;
+    this.#keyIds = Uint16Array.from({ length: messages }, pick);
+    this.#sequences = Uint32Array.from(this.#keyIds, (keyId) => {
+      const sequence = next[keyId] ?? 0;
+      next[keyId] = sequence + 1;
+      return sequence;
+    });
+  }
+
+  /** Messages from one index to another, the latter not included. */
+  slice(from: number, to: number): readonly WorkloadMessage[] {
+    const end = Math.min(to, this.length);
+    return Array.from({ length: Math.max(0, end - from) }, (_, index) => this.#message(from + index));
+  }
+
+  /** Messages of the key that has most. */
+  hottest(): number {
+    const counts = new Uint32Array(KEYS);
+    for (const keyId of this.#keyIds) counts[keyId] = (counts[keyId] ?? 0) + 1;
+    return Math.max(...counts);
+  }
+
+  #message(index: number): WorkloadMessage {
+    const keyId = this.#keyIds[index] ?? 0;
     const value = new Uint8Array(VALUE_BYTES).fill(0x2e);
     const view = new DataView(value.buffer);
     view.setUint32(0, keyId);
-    view.setUint32(4, next[keyId] ?? 0);
-    next[keyId] = (next[keyId] ?? 0) + 1;
-    return { keyId, key: keys[keyId] ?? new Uint8Array(), value };
-  });
+    view.setUint32(4, this.#sequences[index] ?? 0);
+    return { keyId, key: encoder.encode(`key-${keyId}`), value };
+  }
 }
 
 /** Counts what a consumer run saw: nothing may be lost, repeated, out of order or overlapping within a key. */

@@ -1,7 +1,10 @@
 import { InFlightGate, messageSizeBytes, murmur2, OffsetTracker } from "@bus/core/adapter";
+import { measure, printTable, runSideBySide } from "./side-by-side.ts";
 
 const MESSAGES = 1_000_000;
-const RUNS = 5;
+const ROUNDS = 5;
+const BOUNDS = { maxMessages: 2000, maxBytes: 64 * 1024 * 1024 };
+const BYTES = 200;
 
 /** Receive in bulk and settle in order, as a fast handler does. */
 function trackAndSettleInOrder(): void {
@@ -25,58 +28,45 @@ function trackAndSettleBehindSlowOnes(): void {
 
 /** One share that never meets the bound. */
 function takeAndGive(): void {
-  const share = new InFlightGate({ maxMessages: 2000, maxBytes: 64 * 1024 * 1024 }).share(() => {});
+  const share = new InFlightGate(BOUNDS).share(() => {});
   for (let i = 0; i < MESSAGES; i += 1) {
-    share.tryTake(200);
-    share.give(200);
+    share.tryTake(BYTES);
+    share.give(BYTES);
   }
 }
 
 /** Sixteen shares that are always refused, woken and filled again: the worst case of the gate. */
 function takeAndGiveAtTheBound(): void {
-  const gate = new InFlightGate({ maxMessages: 2000, maxBytes: 64 * 1024 * 1024 });
+  const gate = new InFlightGate(BOUNDS);
   let taken = 0;
   const shares = Array.from({ length: 16 }, () => {
     const share = gate.share(() => {
-      while (share.tryTake(200)) taken += 1;
+      while (share.tryTake(BYTES)) taken += 1;
     });
     return share;
   });
-  for (const share of shares) while (share.tryTake(200)) taken += 1;
-  while (taken < MESSAGES) for (const share of shares) if (share.messages > 0) share.give(200);
+  for (const share of shares) while (share.tryTake(BYTES)) taken += 1;
+  while (taken < MESSAGES) for (const share of shares) if (share.messages > 0) share.give(BYTES);
 }
 
 const KEYS = Array.from({ length: 1000 }, (_, i) =>
   new TextEncoder().encode(`order-${1_000_000 + i}`),
 );
 const HEADERS = [["content-type", new Uint8Array(16)]] as const;
-const VALUE = new Uint8Array(200);
+const VALUE = new Uint8Array(BYTES);
 
-function hashKeys(): void {
+/** Results are added up and looked at, so that no loop is optimised away. */
+function addUp(valueOf: (index: number) => number): void {
   let sum = 0;
-  for (let i = 0; i < MESSAGES; i += 1) sum ^= murmur2(KEYS[i % 1000] ?? VALUE);
-  if (sum === 1) throw new Error("the sum is only there to be used");
+  for (let i = 0; i < MESSAGES; i += 1) sum += valueOf(i);
+  if (Number.isNaN(sum)) throw new Error("not a number");
 }
 
-function sizeMessages(): void {
-  let sum = 0;
-  for (let i = 0; i < MESSAGES; i += 1)
-    sum += messageSizeBytes({ key: KEYS[i % 1000] ?? null, value: VALUE, headers: HEADERS });
-  if (sum === 1) throw new Error("the sum is only there to be used");
-}
+const hashKeys = (): void => addUp((i) => murmur2(KEYS[i % 1000] ?? VALUE));
+const sizeMessages = (): void =>
+  addUp((i) => messageSizeBytes({ key: KEYS[i % 1000] ?? null, value: VALUE, headers: HEADERS }));
 
-/** Nanoseconds per message: median of five runs after one to warm up. */
-function medianNs(work: () => void): number {
-  work();
-  const runs = Array.from({ length: RUNS }, () => {
-    const startedMs = performance.now();
-    work();
-    return ((performance.now() - startedMs) * 1e6) / MESSAGES;
-  });
-  return runs.toSorted((left, right) => left - right)[Math.floor(RUNS / 2)] ?? Number.NaN;
-}
-
-const CASES = {
+const WORK = {
   "offset tracker: track + settle, in order": trackAndSettleInOrder,
   "offset tracker: track + settle, one slow per 1,000": trackAndSettleBehindSlowOnes,
   "in-flight gate: take + give": takeAndGive,
@@ -85,5 +75,11 @@ const CASES = {
   "size of a message with one header": sizeMessages,
 };
 
-for (const [name, work] of Object.entries(CASES))
-  console.log(`${medianNs(work).toFixed(1).padStart(8)} ns  ${name}`);
+const contenders = Object.entries(WORK).map(([name, work]) => ({
+  name,
+  run: () => measure(MESSAGES, work),
+}));
+printTable(
+  `Building blocks of transports, ${MESSAGES.toLocaleString("en-US")} messages`,
+  await runSideBySide(contenders, ROUNDS),
+);
