@@ -1,0 +1,1 @@
+export { confluentDriver } from "./confluent-driver-factory.ts";
