@@ -14,13 +14,13 @@ void bus.subscribeWithAggregateId("orders", ({ value }) => void value?.byteLengt
 
 // @ts-expect-error -- a mode is true, false or "auto"
 bus.setRecoveryMode("on");
+const asynchronous = async (): Promise<string> => "id";
+const handler = (): void => undefined;
 // @ts-expect-error -- an extractor is synchronous
-void bus.subscribeWithAggregateId("orders", () => undefined, {
-  aggregateIdExtractor: async () => "id",
-});
+void bus.subscribeWithAggregateId("orders", handler, { aggregateIdExtractor: asynchronous });
 // @ts-expect-error -- no such option
 aggregate({ concurency: 8 });
 
 const plain = createEventBus({ group: "g", transport: memory() });
 // @ts-expect-error -- the plugin is not installed
-plain.subscribeWithAggregateId;
+void plain.subscribeWithAggregateId;

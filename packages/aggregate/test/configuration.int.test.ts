@@ -189,7 +189,7 @@ test.each([
 ] as const)("%s in a subscription is refused", async (...row) => {
   const [, options, message] = row;
   const bus = createEventBus({ group: "g", transport: memory(), plugins: [aggregate()] });
-  const error = await failureOf(() => bus.subscribe(Orders, () => undefined, options as object));
+  const error = await failureOf(() => bus.subscribe(Orders, () => undefined, options));
   expect(error.code).toBe("BUS_CONFIG");
   expect(error.message).toContain(message);
 });
