@@ -78,6 +78,12 @@ async function stopsAtCount(lab: Lab, partitions: number): Promise<void> {
   });
   await lab.quiet();
   lab.figures["inFlightMessages"] = inFlight.peakMessages;
+  const told = member.subscription.partitions();
+  const [messages, bytes] = [
+    told.reduce((sum, { inFlightMessages }) => sum + inFlightMessages, 0),
+    told.reduce((sum, { inFlightBytes }) => sum + inFlightBytes, 0),
+  ];
+  assert.deepEqual([messages, bytes], [inFlight.messages, inFlight.bytes], "partitions() counts");
   await drainBounded(lab, member, 400);
   assert.ok(
     inFlight.peakMessages <= MAX_MESSAGES,

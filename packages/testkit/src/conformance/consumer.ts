@@ -49,6 +49,8 @@ export class Consumer {
     skipped: 0,
   };
   retries = 0;
+  /** Rebalances of its group that its transport has told of. */
+  rebalances = 0;
   /** Runs that succeeded. */
   handled = 0;
   running = 0;
@@ -70,6 +72,9 @@ export class Consumer {
       settled: (_delivery, _subscription, outcome) => void this.outcomes[outcome]++,
       retried: () => void this.retries++,
       received: () => options.onReceived?.(),
+      transport: ({ kind }) => {
+        if (kind === "rebalancing") this.rebalances++;
+      },
     });
   }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { ACK } from "@bus/core";
+import { ACK, RELEASE } from "@bus/core";
 import type { Settlement } from "@bus/core";
 import { createLedger } from "../ledger.ts";
 import { aborted, createGate } from "./behaviour.ts";
@@ -33,6 +33,10 @@ export const contiguousCommit: Guarantee = {
     {
       name: "a message released at the end comes again after a restart",
       run: (lab) => comesAgain(lab, { kind: "release" }),
+    },
+    {
+      name: "a second settlement of a delivery throws and changes nothing",
+      run: settledTwice,
     },
     {
       name: "offsets settled backwards are committed once the first is settled",
@@ -100,6 +104,26 @@ async function comesAgain(lab: Lab, atEnd: Settlement | undefined): Promise<void
     sequences().length <= COUNT - STUCK,
     `messages came more than once: ${sequences().join(" ")}`,
   );
+}
+
+async function settledTwice(lab: Lab): Promise<void> {
+  const topic = await lab.topic();
+  const group = lab.group();
+  const process = await lab.publisher();
+  const member = await join(lab, await lab.process(), { group, topics: [topic] });
+  await publishNumbered(process.transport, { topic, keys: 1, perKey: 3 });
+  await lab.until(() => member.received.length === 3, "3 deliveries");
+  const [first, second] = member.received.map(({ delivery }) => delivery);
+  first?.settle(ACK);
+  second?.settle(RELEASE);
+  assert.throws(() => first?.settle(RELEASE), "a second settlement is a defect and throws");
+  assert.throws(() => second?.settle(ACK), "a second settlement is a defect and throws");
+  await lab.within(member.subscription.close({ drainTimeoutMs: 0 }), "the member to leave");
+  const next = await join(lab, process, { group, topics: [topic], react: acknowledge });
+  await lab.until(() => next.received.length >= 2, "what was not acknowledged to come again");
+  await lab.quiet();
+  const sequences = next.received.map((received) => entryOf(received).sequence);
+  assert.deepEqual(sequences, [1, 2], "the first settlement counts");
 }
 
 async function settledBackwards(lab: Lab): Promise<void> {

@@ -77,9 +77,12 @@ async function twoMembers(lab: Lab): Promise<void> {
       state: () => `${owned(first)} and ${owned(second)}`,
     },
   );
+  const settledAt = first.rebalances + second.rebalances;
   const { transport } = await lab.publisher();
   await publishNumbered(transport, { topic, keys: 40, perKey: 10 }, [ledger]);
   await closeBooks(lab, ledger, { group, topics: [topic] });
+  const rebalances = first.rebalances + second.rebalances - settledAt;
+  assert.equal(rebalances, 0, "a group whose members stay does not rebalance");
   assert.ok(
     first.handled > 0 && second.handled > 0,
     `one member handled ${first.handled}, the other ${second.handled}`,

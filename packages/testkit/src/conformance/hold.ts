@@ -21,6 +21,11 @@ export const hold: Guarantee = {
       name: "a member that leaves while it holds a topic leaves every message to the next",
       run: leaveWhileHolding,
     },
+    {
+      name: "held partitions move at once to a member that joins with a handler",
+      needs: ["partitionOrder"],
+      run: joinWhileHolding,
+    },
     ...TROUBLED_BEHAVIOURS.filter((behaviour) => behaviour !== "aborted").map((behaviour) => ({
       name: `a handler that is taken away while ${behaviour} runs are under way, and given back, handles everything`,
       run: async (lab: Lab): Promise<void> => {
@@ -140,4 +145,24 @@ async function leaveWhileHolding(lab: Lab): Promise<void> {
     0,
     "nothing was delivered to the member that held the topic",
   );
+}
+
+async function joinWhileHolding(lab: Lab): Promise<void> {
+  const topic = await lab.topic(2);
+  const group = lab.group();
+  const { transport } = await lab.publisher();
+  const holding = await join(lab, await lab.process(), { group, topics: [{ topic, held: true }] });
+  await publishNumbered(transport, { topic, keys: 20, perKey: 2 });
+  const working = await join(lab, await lab.process(), {
+    group,
+    topics: [topic],
+    react: acknowledge,
+  });
+  await lab.until(() => working.received.length > 0, "messages of a partition that moved", {
+    timeoutMs: lab.timings.stepMs + lab.timings.takeoverMs,
+  });
+  const left = holding.subscription.partitions();
+  assert.equal(left.length, 1, "one partition stays with the member that holds");
+  assert.deepEqual(left[0]?.pausedBy, ["held"], "and stays held");
+  assert.equal(holding.received.length, 0, "nothing was delivered to the member that holds");
 }

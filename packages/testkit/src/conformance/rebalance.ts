@@ -12,7 +12,7 @@ import type { Lab } from "./lab.ts";
 import { acknowledge, join, keep } from "./member.ts";
 import type { Received } from "./member.ts";
 import { startPublishing } from "./steady-publisher.ts";
-import { publishNumbered } from "./numbered.ts";
+import { entryOf, publishNumbered } from "./numbered.ts";
 
 const PARTITIONS = 6;
 const MAX_IN_FLIGHT = 60;
@@ -40,6 +40,11 @@ export const rebalance: Guarantee = {
       name: "a delivery drains first, is aborted after the drain budget, and only then comes to the new owner",
       needs: ["partitionOrder"],
       run: drainThenAbort,
+    },
+    {
+      name: "what is settled while its partition drains is committed before the new owner begins",
+      needs: ["partitionOrder"],
+      run: settledWhileDraining,
     },
     {
       name: "settlements after ownership was lost are accepted, ignored and not committed",
@@ -70,7 +75,7 @@ async function joinAndLeave(lab: Lab, behaviour: Behaviour): Promise<void> {
   await close(lab, third);
   await progress(lab, second, 20);
   await publisher.stop();
-  await closeBooks(lab, options.ledger, { ...options, maxDuplicates: PARTITIONS * 4 });
+  await closeBooks(lab, options.ledger, { ...options, maxDuplicates: PARTITIONS * 2 });
   lab.figures["duplicates"] = options.ledger.duplicates;
 }
 
@@ -170,6 +175,34 @@ async function drainThenAbort(lab: Lab): Promise<void> {
     `drained at ${drained}, aborted at ${stopped}, delivered elsewhere at ${atMs}`,
   );
   assert.equal(attempt, 1, "a message that moved with its partition is not a failed attempt");
+}
+
+async function settledWhileDraining(lab: Lab): Promise<void> {
+  const topic = await lab.topic(2);
+  const group = lab.group();
+  const { transport } = await lab.publisher();
+  const losing = await join(lab, await lab.process(), { group, topics: [topic], react: keep });
+  await publishNumbered(transport, { topic, keys: 20, perKey: 5 });
+  await lab.until(() => losing.received.length === 100, "100 unsettled deliveries", {
+    state: () => losing.received.length,
+  });
+  for (const received of losing.received) {
+    void aborted(received.delivery.draining).then(() => received.settle(ACK));
+  }
+  const joining = await lab.process();
+  const gaining = await join(lab, joining, { group, topics: [topic], react: acknowledge });
+  const owned = (): number => gaining.subscription.partitions().length;
+  const timeoutMs = lab.timings.stepMs + lab.timings.takeoverMs;
+  await lab.until(() => owned() === 1, "a partition to move", { timeoutMs, state: owned });
+  await publishNumbered(transport, { topic, keys: 20, perKey: 1, from: 5 });
+  await lab.until(() => gaining.received.length > 0, "the new owner to receive");
+  await lab.quiet();
+  const repeated = gaining.received.filter((received) => entryOf(received).sequence < 5);
+  assert.deepEqual(
+    repeated.map(entryOf),
+    [],
+    "settled before the partition moved, and delivered again",
+  );
 }
 
 async function lateSettlements(lab: Lab): Promise<void> {

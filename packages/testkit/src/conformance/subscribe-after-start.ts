@@ -117,12 +117,15 @@ async function addedTogether(lab: Lab): Promise<void> {
   for (const topic of topics)
     await publishNumbered(transport, { topic, keys: 2, perKey: 5 }, [ledger]);
   const consumer = await consume(lab, { group, topics: [first], ledger });
+  const before = consumer.rebalances;
   await lab.within(
     Promise.all(later.map((topic) => consumer.subscribe(topic))),
     "three topics to be added at once",
   );
   await closeBooks(lab, ledger, { group, topics, maxDuplicates: topics.length });
   lab.figures["duplicates"] = ledger.duplicates;
+  const rebalances = consumer.rebalances - before;
+  assert.ok(rebalances <= 1, `topics added at the same time cost ${rebalances} membership changes`);
 }
 
 function countOf(member: Member, topic: string): number {

@@ -39,6 +39,21 @@ export const MESSAGE_BREAKAGES: readonly KnownBreakage[] = [
     },
   },
   {
+    what: "turns a missing key into an empty one",
+    guarantee: "publish and receive",
+    broken: {
+      breakage: () => ({
+        deliver: (next) => (delivery) =>
+          next(changed(delivery, { key: delivery.key ?? new Uint8Array(0) })),
+      }),
+    },
+  },
+  {
+    what: "lets the key decide where the caller chose the partition",
+    guarantee: "publish and receive",
+    broken: { breakage: () => ({ publish: (next) => (messages) => next(messages.map(byKey)) }) },
+  },
+  {
     what: "loses one message in thirty when two publishes run at the same time",
     guarantee: "every accepted publish arrives",
     broken: {
@@ -111,6 +126,10 @@ export const FLOW_BREAKAGES: readonly KnownBreakage[] = [
 function grouped(delivery: Delivery): Delivery["headers"] {
   const names = [...new Set(delivery.headers.map(([name]) => name))];
   return names.flatMap((name) => delivery.headers.filter(([other]) => other === name));
+}
+
+function byKey({ partition, ...message }: OutgoingMessage): OutgoingMessage {
+  return message.key === null && partition !== undefined ? { ...message, partition } : message;
 }
 
 type PublishWith = (

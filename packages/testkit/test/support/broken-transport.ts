@@ -12,6 +12,7 @@ import type { ConformanceFaults, ConformanceSubject, TransportOverrides } from "
 
 /** How a transport breaks its promises. Made once per simulated process; state lives in the closure. */
 export interface Breakage {
+  readonly connect?: (next: Transport["connect"]) => Transport["connect"];
   readonly publish?: (next: Transport["publish"]) => Transport["publish"];
   readonly subscribe?: (next: Transport["subscribe"]) => Transport["subscribe"];
   /** Made once per subscription. */
@@ -91,7 +92,8 @@ class BrokenTransport implements Transport {
   constructor(inner: Transport, breakage: Breakage) {
     this.name = inner.name;
     this.capabilities = breakage.capabilities?.(inner.capabilities) ?? inner.capabilities;
-    this.connect = () => inner.connect();
+    const connect: Transport["connect"] = () => inner.connect();
+    this.connect = breakage.connect?.(connect) ?? connect;
     const publish: Transport["publish"] = (messages) => inner.publish(messages);
     this.publish = breakage.publish?.(publish) ?? publish;
     const subscribe: Transport["subscribe"] = (request, deliver) =>
@@ -104,6 +106,7 @@ class BrokenTransport implements Transport {
 
 /** What a breakage changes about a delivery. */
 export interface DeliveryChanges {
+  readonly key?: Uint8Array | null;
   readonly value?: Uint8Array | null;
   readonly headers?: HeaderList;
   readonly attempt?: number;

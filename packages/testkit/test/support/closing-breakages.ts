@@ -18,6 +18,11 @@ export const CLOSING_BREAKAGES: readonly KnownBreakage[] = [
     broken: { breakage: subscribeAfterClose },
   },
   {
+    what: "cannot be closed before it is connected",
+    guarantee: "close at any time",
+    broken: { breakage: closeAfterConnect },
+  },
+  {
     what: "aborts handlers as soon as it begins to drain",
     guarantee: "drain deadline",
     broken: {
@@ -35,6 +40,11 @@ export const CLOSING_BREAKAGES: readonly KnownBreakage[] = [
     what: "takes a topic that does not exist for one without lag",
     guarantee: "lag is truthful",
     broken: { breakage: () => ({ capabilities: withReader(hideUnknown) }) },
+  },
+  {
+    what: "counts everything as lag where nothing is committed, wherever the group would begin",
+    guarantee: "lag is truthful",
+    broken: { breakage: () => ({ capabilities: withReader(countEverything) }) },
   },
   {
     what: "calls every partition with lag old",
@@ -81,6 +91,18 @@ function subscribeAfterClose(): Breakage {
   };
 }
 
+function closeAfterConnect(): Breakage {
+  let isConnected = false;
+  return {
+    connect: (next) => () => {
+      isConnected = true;
+      return next();
+    },
+    close: (next) => (options) =>
+      isConnected ? next(options) : Promise.reject(new Error("not connected")),
+  };
+}
+
 function deadSubscription(): TransportSubscription {
   return {
     update: () => Promise.resolve(),
@@ -98,6 +120,20 @@ function withReader(
     capabilities.lag === undefined
       ? capabilities
       : { ...capabilities, lag: change(capabilities.lag) };
+}
+
+function countEverything(reader: LagReader): LagReader {
+  return {
+    olderThan: (lag, olderThanMs, signal) => reader.olderThan(lag, olderThanMs, signal),
+    read: async (query): Promise<GroupLag> => {
+      const lag = await reader.read(query);
+      const partitions = lag.partitions.map((partition) => {
+        const { committed, high, low, lagMessages } = partition;
+        return { ...partition, lagMessages: committed === undefined ? high - low : lagMessages };
+      });
+      return { ...lag, partitions };
+    },
+  };
 }
 
 function hideUnknown(reader: LagReader): LagReader {

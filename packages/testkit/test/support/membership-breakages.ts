@@ -47,6 +47,15 @@ export const MEMBERSHIP_BREAKAGES: readonly KnownBreakage[] = [
     broken: { breakage: () => ({ subscribe: skipHeld }) },
   },
   {
+    what: "begins every topic where the first one begins",
+    guarantee: "start positions",
+    broken: {
+      breakage: () => ({
+        subscribe: (next) => (request, deliver) => next(likeTheFirst(request), deliver),
+      }),
+    },
+  },
+  {
     what: "begins at the earliest message when it should begin at none",
     guarantee: "start positions",
     broken: {
@@ -93,6 +102,7 @@ function commitOnCrash(): () => Breakage {
   const members = new Map<string, number>();
   return () => {
     const unsettled = new Map<string, Set<Delivery>>();
+    const committed = new WeakSet<Delivery>();
     return {
       subscribe: (next) => (request, deliver) => {
         members.set(request.group, (members.get(request.group) ?? 0) + 1);
@@ -104,7 +114,9 @@ function commitOnCrash(): () => Breakage {
         return (delivery) => {
           own.add(delivery);
           const settle = (settlement: Settlement): void => {
-            if (own.delete(delivery)) delivery.settle(settlement);
+            if (committed.has(delivery)) return;
+            own.delete(delivery);
+            delivery.settle(settlement);
           };
           next(changed(delivery, { settle }));
         };
@@ -112,8 +124,10 @@ function commitOnCrash(): () => Breakage {
       crash: async () => {
         for (const [group, own] of unsettled) {
           if (members.get(group) !== 1) continue;
-          for (const delivery of own) delivery.settle(ACK);
-          own.clear();
+          for (const delivery of own) {
+            committed.add(delivery);
+            delivery.settle(ACK);
+          }
         }
         await wait(systemClock, COMMITTED_AFTER_MS);
       },
@@ -188,6 +202,12 @@ function skipHeld(next: Transport["subscribe"]): Transport["subscribe"] {
 
 function heldOf(topics: readonly TopicSubscription[]): ReadonlySet<string> {
   return new Set(topics.filter(({ held }) => held === true).map(({ topic }) => topic));
+}
+
+function likeTheFirst(request: SubscriptionRequest): SubscriptionRequest {
+  const startFrom = request.topics[0]?.startFrom;
+  if (startFrom === undefined) return request;
+  return { ...request, topics: request.topics.map((topic) => ({ ...topic, startFrom })) };
 }
 
 function withoutNone(request: SubscriptionRequest): SubscriptionRequest {
