@@ -28,7 +28,8 @@ const subject: ConformanceSubject = {
 };
 
 const run = runConformance(subject, {
-  test: (name, body, { timeoutMs }) => test(name, body, timeoutMs),
+  test: (name, body, { timeoutMs, alone }) =>
+    (alone ? test : test.concurrent)(name, body, timeoutMs),
   skip: (name, reason) => test.skip(`${name} (skipped: ${reason})`),
 });
 
