@@ -101,7 +101,7 @@ export class GroupMember implements ConsumerSink {
     const owned = this.partitions.find(fetched);
     if (owned === undefined) return;
     const isFirst = owned.position === undefined;
-    if (owned.isCutBy(fetched)) this.#startOver(owned).accept(fetched);
+    if (owned.isVoidedBy(fetched)) this.#startOver(owned, fetched).accept(fetched);
     else owned.accept(fetched);
     // Where a group begins "latest" must be known when it comes back, or what is published meanwhile is passed over.
     if (isFirst && this.#startsLatest(fetched.topic)) this.#committer.moved(owned);
@@ -115,12 +115,19 @@ export class GroupMember implements ConsumerSink {
   }
 
   owned(partitions: readonly TopicPartition[]): readonly PartitionOffset[] {
+    const lost = new Set([...this.partitions].filter(({ isOwned }) => !isOwned));
     const { added, removed } = this.partitions.replace(partitions);
-    const kept = [...this.partitions].filter((partition) => partition.isDrained);
     for (const partition of added) this.#begin(partition);
+    const kept = [...this.partitions].filter((partition) => partition.isDrained);
     for (const partition of kept) this.#applyTopic(partition);
-    if (removed.length > 0) this.#tellRevoked(removed, "revoked");
-    this.#parts.host.emit({ kind: "assigned", group: this.group, partitions: added.map(plain) });
+    const regained = [...lost].filter((partition) => !removed.includes(partition));
+    const revoked = removed.filter((partition) => !lost.has(partition));
+    if (revoked.length > 0) this.#tellRevoked(revoked, "revoked");
+    this.#parts.host.emit({
+      kind: "assigned",
+      group: this.group,
+      partitions: [...added, ...regained].map(plain),
+    });
     this.#enter("joined");
     return kept.flatMap(({ topic, partition, nextFetch }) =>
       nextFetch === undefined ? [] : [{ topic, partition, offset: BigInt(nextFetch) }],
@@ -132,9 +139,11 @@ export class GroupMember implements ConsumerSink {
   }
 
   lost(partitions: readonly TopicPartition[]): void {
-    const lost = partitions.flatMap((partition) => this.partitions.find(partition) ?? []);
+    const lost = partitions
+      .flatMap((partition) => this.partitions.find(partition) ?? [])
+      .filter(({ isOwned }) => isOwned);
     if (lost.length === 0) return;
-    this.partitions.end(lost);
+    for (const partition of lost) partition.lose();
     this.#tellRevoked(lost, "lost");
   }
 
@@ -151,11 +160,11 @@ export class GroupMember implements ConsumerSink {
     this.#applyFlow(partition);
   }
 
-  #startOver(partition: OwnedPartition): OwnedPartition {
+  #startOver(partition: OwnedPartition, { fetchedFrom }: FetchedRecords): OwnedPartition {
     const where = `${partition.topic}[${partition.partition}]`;
     this.#warn(
-      `the log of ${where} ends before what was read from it: it was cut or made anew, reading it from its start`,
-      partition,
+      `what is known of ${where} does not fit a fetch from offset ${fetchedFrom}: the log was cut or made anew, or another member went on; starting over`,
+      plain(partition),
     );
     const begun = this.partitions.begin(partition);
     this.#begin(begun);

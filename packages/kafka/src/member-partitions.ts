@@ -96,7 +96,7 @@ export class MemberPartitions implements Iterable<OwnedPartition> {
   }
 
   describe(): readonly PartitionState[] {
-    return Array.from(this, (partition) => partition.describe());
+    return [...this].filter(({ isOwned }) => isOwned).map((partition) => partition.describe());
   }
 }
 

@@ -42,10 +42,7 @@ export class OffsetCommitter {
   moved(partition: OwnedPartition): void {
     if (this.#closed) return;
     this.#dirty.add(partition);
-    this.#cancelTimer ??= this.#parts.clock.schedule(() => {
-      this.#cancelTimer = undefined;
-      if (this.#running === undefined) void this.#start();
-    }, this.#parts.intervalMs);
+    this.#arm();
   }
 
   /** Commit what has moved up to now. Resolves when the broker has answered; a failure was told and is kept for the next time. */
@@ -61,6 +58,14 @@ export class OffsetCommitter {
     this.#dirty.clear();
   }
 
+  #arm(): void {
+    this.#cancelTimer ??= this.#parts.clock.schedule(() => {
+      this.#cancelTimer = undefined;
+      // While a commit runs, its end arms the timer again.
+      if (this.#running === undefined) void this.#start();
+    }, this.#parts.intervalMs);
+  }
+
   #start(): Promise<void> {
     const partitions = [...this.#dirty].filter(
       (one) => one.isOwned && one.position !== one.committed,
@@ -68,7 +73,10 @@ export class OffsetCommitter {
     this.#dirty.clear();
     this.#acknowledged = 0;
     if (partitions.length === 0) return Promise.resolve();
-    this.#running = this.#commit(partitions).finally(() => (this.#running = undefined));
+    this.#running = this.#commit(partitions).finally(() => {
+      this.#running = undefined;
+      if (this.#dirty.size > 0 && !this.#closed) this.#arm();
+    });
     return this.#running;
   }
 
@@ -87,7 +95,8 @@ export class OffsetCommitter {
       if (!BusError.is(error, "BUS_FENCED")) this.#parts.onFailed(error);
       return;
     }
-    for (const [index, partition] of partitions.entries()) partition.committed = positions[index];
+    for (const [index, partition] of partitions.entries())
+      partition.noteCommitted(positions[index] ?? 0);
     this.#parts.onCommitted(partitions.length, this.#parts.clock.monotonicMs() - startedMs);
   }
 }

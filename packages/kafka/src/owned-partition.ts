@@ -8,11 +8,10 @@ import type {
   Settlement,
   TopicPartition,
 } from "@bus/core";
-import { OffsetTracker } from "@bus/core/adapter";
 import type { GateShare, InFlightGate } from "@bus/core/adapter";
-import { DeliveryRing } from "./delivery-ring.ts";
-import type { FetchedRecords, OwnedDelivery } from "./kafka-driver.ts";
+import type { FetchedRecords, OwnedDelivery, RecordWalk } from "./kafka-driver.ts";
 import { Ownership } from "./ownership.ts";
+import { PartitionBooks } from "./partition-books.ts";
 
 /** How long a delivery that nobody handles waits until it is offered again. */
 const OFFER_AGAIN_MS = 1_000;
@@ -41,6 +40,12 @@ export interface PartitionParts extends TopicPartition {
 }
 
 /**
+ * `active` ⇄ `draining` → `restarting` → `active`: a rebalance, a hold. `lost` → `restarting`: owned again, perhaps by
+ * nobody else in between. `unreadable`, `gone`: over.
+ */
+type State = "active" | "draining" | "restarting" | "lost" | "unreadable" | "gone";
+
+/**
  * A partition that this member owns: it turns fetched records into deliveries as far as the in-flight gate has room,
  * tracks their settlement and knows the position that may be committed.
  *
@@ -50,19 +55,15 @@ export interface PartitionParts extends TopicPartition {
 export class OwnedPartition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
-  /** The position that the group has stored, as far as this member knows. */
-  committed: number | undefined;
   readonly #parts: PartitionParts;
   readonly #share: GateShare;
-  readonly #ring = new DeliveryRing();
   readonly #pausedBy = new Set<PauseReason>();
   readonly #walks: FetchedRecords[] = [];
-  #released: { readonly ticket: number; readonly delivery: OwnedDelivery }[] = [];
   #ownership: Ownership;
-  #tracker: OffsetTracker | undefined;
+  #books: PartitionBooks | undefined;
   #nextFetch: number | undefined;
-  #state: "active" | "draining" | "restarting" | "unreadable" | "gone" = "active";
-  #walking = false;
+  #state: State = "active";
+  #isWalking = false;
   #isAdvancing = false;
   #nowMs = 0;
   #cancelOffer: (() => void) | undefined;
@@ -75,14 +76,14 @@ export class OwnedPartition implements TopicPartition {
     this.#ownership = this.#newOwnership();
   }
 
-  /** Whether more records are wanted now. */
+  /** Whether more records are wanted now. A lost partition waits for a fetch, which tells whether it is as it was. */
   get isFetching(): boolean {
-    return this.#state === "active" && this.#pausedBy.size === 0;
+    return this.#state === "lost" || (this.#state === "active" && this.#pausedBy.size === 0);
   }
 
-  /** Whether results still count. */
+  /** Whether its results count. */
   get isOwned(): boolean {
-    return this.#state !== "gone";
+    return this.#state !== "gone" && this.#state !== "lost";
   }
 
   /** Whether it was drained and has not gone on since. */
@@ -92,7 +93,11 @@ export class OwnedPartition implements TopicPartition {
 
   /** The position that may be committed; `undefined` before the first fetch. */
   get position(): number | undefined {
-    return this.#tracker?.position;
+    return this.#books?.position;
+  }
+
+  get committed(): number | undefined {
+    return this.#books?.committed;
   }
 
   /** Where fetching goes on; `undefined` before the first fetch. */
@@ -105,18 +110,26 @@ export class OwnedPartition implements TopicPartition {
     return this.#ownership.unsettled;
   }
 
-  /** Whether the log ends before what was received from it: it was cut or made anew, so this partition's tracking is void. */
-  isCutBy(fetched: FetchedRecords): boolean {
-    const received = this.#tracker?.received ?? 0;
-    return fetched.fetchedFrom < received && fetched.end < received;
+  /** The group has stored a position. */
+  noteCommitted(position: number): void {
+    if (this.#books !== undefined) this.#books.committed = position;
+  }
+
+  /** Whether what is known of the partition does not fit a fetch any more, so that it must be begun anew. */
+  isVoidedBy(fetched: FetchedRecords): boolean {
+    if (this.#books === undefined) return false;
+    return (
+      this.#books.isCutBy(fetched) || (this.#state === "lost" && this.#books.isOvertakenBy(fetched))
+    );
   }
 
   /** Take records in, in the order of fetches. */
   accept(fetched: FetchedRecords): void {
     if (this.#state === "gone" || this.#state === "unreadable") return;
-    this.#tracker ??= new OffsetTracker(fetched.fetchedFrom);
+    this.#books ??= new PartitionBooks(fetched.fetchedFrom);
     this.#nextFetch = Math.max(this.#nextFetch ?? 0, fetched.nextPosition);
     this.#walks.push(fetched);
+    if (this.#state === "lost") this.#begin();
     this.#advance();
   }
 
@@ -149,15 +162,7 @@ export class OwnedPartition implements TopicPartition {
 
   /** Go on after `drain`, as soon as its last delivery has settled: first what was given back, then new records. */
   restart(): void {
-    if (this.#state !== "draining") return;
-    this.#state = "restarting";
-    this.#ownership.whenIdle(() => {
-      if (this.#state !== "restarting") return;
-      this.#ownership = this.#newOwnership();
-      this.#released.sort((a, b) => a.ticket - b.ticket);
-      this.#change(() => (this.#state = "active"));
-      this.#advanceSoon();
-    });
+    if (this.#state === "draining") this.#begin();
   }
 
   /** What follows cannot be read: make no more deliveries. */
@@ -167,6 +172,20 @@ export class OwnedPartition implements TopicPartition {
     this.#parts.listener.stalled(this, error);
   }
 
+  /**
+   * Ownership ended without warning: what settles from now on is as if it was given back. Should the partition come
+   * back before anybody else has gone on with it, it goes on where it was.
+   */
+  lose(): void {
+    this.#cancelOffer?.();
+    this.#change(() => (this.#state = "lost"));
+    // Whoever paused it does so for deliveries that are void now.
+    this.#pausedBy.delete("scheduler");
+    this.#ownership.disown();
+    this.#walks.length = 0;
+    this.#nextFetch = undefined;
+  }
+
   /** Ownership is over; what settles from now on is ignored. Idempotent. */
   end(): void {
     this.#state = "gone";
@@ -174,11 +193,10 @@ export class OwnedPartition implements TopicPartition {
     this.#ownership.end();
     this.#share.close();
     this.#walks.length = 0;
-    this.#released = [];
   }
 
   describe(): PartitionState {
-    const oldest = this.#ring.oldest();
+    const oldest = this.#books?.oldest();
     return {
       topic: this.topic,
       partition: this.partition,
@@ -194,6 +212,19 @@ export class OwnedPartition implements TopicPartition {
     };
   }
 
+  /** Begin a new epoch as soon as the deliveries of the last one have settled. */
+  #begin(): void {
+    this.#change(() => (this.#state = "restarting"));
+    this.#ownership.whenIdle(() => {
+      if (this.#state !== "restarting") return;
+      this.#ownership = this.#newOwnership();
+      this.#books?.sortReleased();
+      this.#change(() => (this.#state = "active"));
+      this.#parts.listener.moved(this);
+      this.#advanceSoon();
+    });
+  }
+
   /** Make more deliveries once whoever settled or resumed has finished: never from within its call. */
   #advanceSoon(): void {
     if (this.#isAdvancing) return;
@@ -206,49 +237,45 @@ export class OwnedPartition implements TopicPartition {
 
   /** Make deliveries as far as there is room. */
   #advance(): void {
-    // A delivery may settle while it is handed over and so call this again; the loop that runs sees to it.
-    if (this.#walking) return;
-    this.#walking = true;
+    if (this.#isWalking || this.#books === undefined) return;
+    this.#isWalking = true;
     this.#nowMs = this.#parts.clock.now();
     try {
-      const isDone = this.#offerReleased() && this.#walkFetched();
+      const isDone = this.#offerReleased(this.#books) && this.#walkFetched(this.#books);
       if (isDone) this.resume("inFlight");
     } finally {
-      this.#walking = false;
+      this.#isWalking = false;
     }
   }
 
-  #offerReleased(): boolean {
-    while (this.#released.length > 0) {
-      const next = this.#released[0];
-      if (next === undefined || this.#isHeldBack("released")) return false;
-      if (!this.#takesRoom(next.delivery.sizeBytes)) return false;
-      this.#released.shift();
+  #offerReleased(books: PartitionBooks): boolean {
+    for (let next = books.firstReleased; next !== undefined; next = books.firstReleased) {
+      if (this.#isHeldBack("released") || !this.#takesRoom(next.delivery.sizeBytes)) return false;
+      books.dropFirstReleased();
       this.#hand(next.delivery.again(this.#ownership, next.ticket), next.ticket);
     }
     return true;
   }
 
-  #walkFetched(): boolean {
+  #walkFetched(books: PartitionBooks): boolean {
     for (let fetched = this.#walks[0]; fetched !== undefined; fetched = this.#walks[0]) {
-      if (!this.#walkOne(fetched)) return false;
-      this.#tracker?.advance(fetched.nextPosition);
+      if (!this.#walkOne(fetched.records, books)) return false;
+      books.advance(fetched.nextPosition);
       this.#walks.shift();
-      if (this.#tracker?.unsettled === 0) this.#parts.listener.moved(this);
+      if (books.isSettled) this.#parts.listener.moved(this);
     }
     return true;
   }
 
   /** @returns Whether the walk has come to its end. */
-  #walkOne({ records }: FetchedRecords): boolean {
-    const tracker = this.#tracker;
+  #walkOne(records: RecordWalk, books: PartitionBooks): boolean {
     let duplicates = 0;
-    while (tracker !== undefined && records.offset >= 0) {
-      if (records.offset < tracker.received) {
+    while (records.offset >= 0) {
+      if (records.offset < books.received) {
         duplicates += 1;
       } else {
         if (this.#isHeldBack("fetched") || !this.#takesRoom(records.sizeBytes)) break;
-        const ticket = tracker.track(records.offset);
+        const ticket = books.receive(records.offset);
         this.#hand(records.deliver(this.#ownership, ticket), ticket);
       }
       if (!this.#next(records)) break;
@@ -257,19 +284,19 @@ export class OwnedPartition implements TopicPartition {
     return records.offset < 0 && this.#state !== "unreadable";
   }
 
-  #next(records: FetchedRecords["records"]): boolean {
+  #next(records: RecordWalk): boolean {
     try {
       records.next();
       return true;
     } catch (error) {
-      const message = `records of ${this.topic}[${this.partition}] after offset ${this.#tracker?.received ?? 0} cannot be read`;
+      const message = `records of ${this.topic}[${this.partition}] from offset ${this.#books?.received ?? 0} on cannot be read`;
       this.fail(new BusTransportError("BUS_CORRUPT", message, { cause: error }));
       return false;
     }
   }
 
   #hand(delivery: OwnedDelivery, ticket: number): void {
-    this.#ring.add(ticket, delivery, this.#nowMs);
+    this.#books?.handOver(ticket, delivery, this.#nowMs);
     this.#ownership.made();
     this.#parts.deliver(delivery);
   }
@@ -295,15 +322,15 @@ export class OwnedPartition implements TopicPartition {
   }
 
   #settled(delivery: OwnedDelivery, ticket: number, settlement: Settlement): void {
-    if (this.#state === "gone") return;
+    const books = this.#books;
+    if (this.#state === "gone" || books === undefined) return;
     if (settlement.kind === "ack") {
-      this.#ring.remove(ticket);
-      const moved = this.#tracker?.settle(ticket) ?? false;
+      const hasMoved = books.settle(ticket);
       this.#parts.listener.acknowledged();
-      if (moved) this.#parts.listener.moved(this);
-      this.#boundUncommitted(moved);
+      if (hasMoved) this.#parts.listener.moved(this);
+      this.#boundUncommitted(books, hasMoved);
     } else {
-      this.#released.push({ ticket, delivery });
+      books.giveBack({ ticket, delivery });
       if (this.#state === "active")
         this.#offerLater(settlement.kind === "nack" ? settlement.redeliverAfterMs : OFFER_AGAIN_MS);
     }
@@ -316,16 +343,15 @@ export class OwnedPartition implements TopicPartition {
     this.#cancelOffer = this.#parts.clock.schedule(() => this.restart(), delayMs);
   }
 
-  #boundUncommitted(moved: boolean): void {
+  #boundUncommitted(books: PartitionBooks, hasMoved: boolean): void {
     const max = this.#parts.maxUncommittedMessages;
-    const ahead = this.#tracker?.settledAhead ?? 0;
-    if (moved) {
-      if (ahead <= max / 2) this.resume("uncommitted");
+    if (hasMoved) {
+      if (books.settledAhead <= max / 2) this.resume("uncommitted");
       return;
     }
-    if (ahead < max || this.#pausedBy.has("uncommitted")) return;
+    if (books.settledAhead < max || this.#pausedBy.has("uncommitted")) return;
     this.pause("uncommitted");
-    const message = `${ahead} settled messages of ${this.topic}[${this.partition}] wait behind offset ${this.#tracker?.position ?? 0}`;
+    const message = `${books.settledAhead} settled messages of ${this.topic}[${this.partition}] wait behind offset ${books.position}`;
     this.#parts.listener.stalled(this, new BusTransportError("BUS_TRANSPORT", message));
   }
 

@@ -1,4 +1,4 @@
-import { BusTransportError } from "@bus/core";
+import { BusTransportError, RELEASE } from "@bus/core";
 import type { Settlement } from "@bus/core";
 import type { DeliveryOwner, OwnedDelivery } from "./kafka-driver.ts";
 
@@ -18,6 +18,7 @@ export class Ownership implements DeliveryOwner {
   readonly #ended = new AbortController();
   readonly #onSettled: OnSettled;
   #unsettled = 0;
+  #isDisowned = false;
   #onIdle: (() => void)[] = [];
 
   constructor(onSettled: OnSettled) {
@@ -42,6 +43,12 @@ export class Ownership implements DeliveryOwner {
     this.#unsettled += 1;
   }
 
+  /** Running handlers must stop, and whatever they say counts as given back. */
+  disown(): void {
+    this.#isDisowned = true;
+    this.end();
+  }
+
   settle(delivery: OwnedDelivery, settlement: Settlement): void {
     const { ticket } = delivery;
     if (ticket === SETTLED) {
@@ -50,7 +57,7 @@ export class Ownership implements DeliveryOwner {
     }
     delivery.ticket = SETTLED;
     this.#unsettled -= 1;
-    this.#onSettled(delivery, ticket, settlement);
+    this.#onSettled(delivery, ticket, this.#isDisowned ? RELEASE : settlement);
     if (this.#unsettled === 0) this.#tellIdle();
   }
 

@@ -1,4 +1,5 @@
 import type { ConfiguredTransport, TopicPartition } from "@bus/core";
+import { testHost } from "@bus/testkit";
 import { startKafka } from "@bus/tools-brokers";
 import type { KafkaCluster, StartKafkaOptions } from "@bus/tools-brokers";
 import kafkajs from "kafkajs";
@@ -62,6 +63,14 @@ export class KafkaLab implements AsyncDisposable {
     });
     this.#networks.set(configured, { ...network, clientId });
     return configured;
+  }
+
+  /** A new topic that can be used. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    const transport = this.process().create(testHost());
+    await transport.connect();
+    await transport.capabilities.topics?.create([{ topic, partitions }]);
+    await transport.close({ drainTimeoutMs: 0 });
   }
 
   /** Cut a process off; returns how to join it again. */

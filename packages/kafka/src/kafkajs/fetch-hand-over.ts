@@ -1,10 +1,14 @@
 import { BusError } from "@bus/core";
+import type { TopicPartition } from "@bus/core";
 import type { ConsumerSink, RecordWalk } from "../kafka-driver.ts";
 import type { FetchAnswer, FetchedPartitionAnswer, FetchRequest } from "./partition-fetch.ts";
 import { FetchedRecordBatch, UnreadableRecordBatch } from "./fetched-record-batch.ts";
 import { mapKafkajsError } from "./map-kafkajs-error.ts";
 import { messageSetWalk } from "./message-set-walk.ts";
 import { NO_RECORDS, RecordBatchWalk } from "./record-batch-walk.ts";
+
+/** An end that no position lies behind. */
+const NOT_KNOWN = Number.MAX_SAFE_INTEGER;
 
 /** What a hand-over needs. */
 export interface FetchHandOverParts {
@@ -28,14 +32,50 @@ export class FetchHandOver {
   readonly #parts: FetchHandOverParts;
   /** Partitions whose first position was told since the member last joined. */
   #begun = new Set<string>();
+  #waiting: { readonly keys: readonly string[]; readonly resolve: () => void }[] = [];
 
   constructor(parts: FetchHandOverParts) {
     this.#parts = parts;
   }
 
-  /** The member has joined: positions may have changed. */
-  joined(): void {
+  /** The member has joined and owns these partitions: positions may have changed. */
+  joined(partitions: readonly TopicPartition[]): void {
     this.#begun = new Set();
+    const owned = new Set(partitions.map(keyOf));
+    this.#waiting = this.#waiting.map(({ keys, resolve }) => ({
+      keys: keys.filter((key) => owned.has(key)),
+      resolve,
+    }));
+    this.#tellBegun();
+  }
+
+  /** Resolves when it is known where each of these partitions is read from. */
+  begun(partitions: readonly TopicPartition[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ keys: partitions.map(keyOf), resolve });
+      this.#tellBegun();
+    });
+  }
+
+  /** A fetch is about to be made: tell where partitions begin, also those that bring nothing or are paused. */
+  fetching(request: FetchRequest): void {
+    const before = this.#begun.size;
+    for (const { topic, partitions } of request.topics) {
+      for (const { partition, fetchOffset } of partitions) {
+        const key = keyOf({ topic, partition });
+        if (this.#begun.has(key)) continue;
+        this.#begun.add(key);
+        const fetchedFrom = Number(fetchOffset);
+        const nothing = {
+          fetchedFrom,
+          nextPosition: fetchedFrom,
+          end: NOT_KNOWN,
+          records: NO_RECORDS,
+        };
+        this.#parts.sink.records({ topic, partition, ...nothing });
+      }
+    }
+    if (this.#begun.size > before) this.#tellBegun();
   }
 
   /** @returns The answer as kafkajs is to see it: without what could not be read, so that it stays at that position. */
@@ -78,14 +118,18 @@ export class FetchHandOver {
 
   /** @returns `undefined` when there is nothing to tell. */
   #walk({ topic, fetched: { partition, messages } }: Part): RecordWalk | undefined {
-    const isFirst = !this.#begun.has(`${topic}/${partition}`);
-    if (isFirst) this.#begun.add(`${topic}/${partition}`);
     const first = messages[0];
-    if (first === undefined) return isFirst ? NO_RECORDS : undefined;
+    if (first === undefined) return undefined;
     if (first instanceof UnreadableRecordBatch) throw first.error;
     if (first instanceof FetchedRecordBatch)
       return new RecordBatchWalk(messages.filter((one) => one instanceof FetchedRecordBatch));
     return messageSetWalk({ topic, partition }, messages);
+  }
+
+  #tellBegun(): void {
+    const isBegun = (keys: readonly string[]): boolean => keys.every((key) => this.#begun.has(key));
+    for (const { keys, resolve } of this.#waiting) if (isBegun(keys)) resolve();
+    this.#waiting = this.#waiting.filter(({ keys }) => !isBegun(keys));
   }
 
   #end({ highWatermark, lastStableOffset }: FetchedPartitionAnswer): number {
@@ -94,6 +138,10 @@ export class FetchHandOver {
       ? stable
       : Number(highWatermark);
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }
 
 function offsetAskedFor(request: FetchRequest, topic: string, partition: number): number {

@@ -69,6 +69,7 @@ export class KafkajsConsumer implements DriverConsumer {
     this.#fetch = new PartitionFetch({
       clock: host.clock,
       maxWaitMs: options.consumer.fetchMaxWaitMs,
+      onFetching: (request) => this.#handOver.fetching(request),
       onFetched: (request, answer) => this.#handOver.handOver(request, answer),
     });
     const { rackId } = options.client.consumer;
@@ -141,18 +142,24 @@ export class KafkajsConsumer implements DriverConsumer {
     this.#session = session;
     try {
       await session.start();
-      if (this.#session === session) this.#started();
+      if (this.#session === session) await this.#started();
     } catch (error) {
       this.#crashed(session, error);
     }
   }
 
-  #started(): void {
+  async #started(): Promise<void> {
     if (this.#attempt > 0) this.#parts.host.emit({ kind: "connected" });
     this.#attempt = 0;
+    this.#watch();
+    // What is published from now on must not lie before a start that has not been looked up yet.
+    await this.#handOver.begun(this.#owned.filter(({ topic }) => this.#startsLatest(topic)));
     this.#waiter?.resolve();
     this.#waiter = undefined;
-    this.#watch();
+  }
+
+  #startsLatest(topic: string): boolean {
+    return this.#topics.find((one) => one.topic === topic)?.startFrom === "latest";
   }
 
   #crashed(session: ConsumerSession, cause: unknown): void {
@@ -199,7 +206,7 @@ export class KafkajsConsumer implements DriverConsumer {
     if (this.#session !== session) return;
     this.#isReleased = false;
     this.#owned = partitions;
-    this.#handOver.joined();
+    this.#handOver.joined(partitions);
     for (const { offset, ...partition } of this.#parts.sink.owned(partitions))
       session.seek(partition, offset);
   }

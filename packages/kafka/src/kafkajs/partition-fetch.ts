@@ -17,6 +17,8 @@ export interface PartitionFetchParts {
   readonly clock: Clock;
   /** Kafka `fetch.max.wait.ms`. */
   readonly maxWaitMs: number;
+  /** Called with every request, paused partitions included, before it is made. */
+  readonly onFetching: (request: FetchRequest) => void;
   /** Called with every answer, before kafkajs sees it; returns what kafkajs is to see. */
   readonly onFetched: (request: FetchRequest, answer: FetchAnswer) => FetchAnswer;
 }
@@ -85,6 +87,7 @@ export class PartitionFetch {
     this.#adopted.add(broker);
     const fetch = broker.fetch.bind(broker);
     broker.fetch = async (request) => {
+      this.#parts.onFetching(request);
       const wanted = this.#wanted(request.topics);
       if (wanted.length === 0) {
         await this.#sleep(this.#parts.maxWaitMs);
