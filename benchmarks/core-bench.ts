@@ -10,7 +10,9 @@ const ROUNDS = 5;
 const PARTITIONS = 16;
 const IN_FLIGHT = 2_000;
 
-const topic = defineTopic<Uint8Array>("bench", { codec: { encode: (value) => value, decode: (bytes) => bytes } });
+const topic = defineTopic<Uint8Array>("bench", {
+  codec: { encode: (value) => value, decode: (bytes) => bytes },
+});
 const value = new Uint8Array(256);
 
 /** The least that any bus must do: call the handler and await it, one message after the other. */
@@ -36,7 +38,9 @@ function coreDispatch(ordering: "partition" | "none"): Contender {
       const source = new DeliverySource();
       const bus = createEventBus({ group: "bench", transport: source.transport });
       let handled = 0;
-      await bus.subscribe(topic, async (message) => void (handled += message.value.length), { ordering });
+      await bus.subscribe(topic, async (message) => void (handled += message.value.length), {
+        ordering,
+      });
       await bus.start();
       const measurement = await measure(MESSAGES, () => source.deliverAll(MESSAGES));
       await bus.close();
@@ -60,7 +64,8 @@ function throughMemory(): Contender {
       const publisher = bus;
       await bus.start();
       const values = Array.from({ length: 10_000 }, () => value);
-      for (let published = 0; published < MESSAGES; published += values.length) await publisher.publishMany(topic, values);
+      for (let published = 0; published < MESSAGES; published += values.length)
+        await publisher.publishMany(topic, values);
       const measurement = await measure(MESSAGES, async () => {
         await bus.subscribe(topic, async () => {
           if (++handled === MESSAGES) done();
@@ -110,7 +115,13 @@ class DeliverySource {
 
   constructor() {
     const close = () => Promise.resolve({ abandonedDeliveries: 0 });
-    const subscription = { update: () => Promise.resolve(), pause: () => undefined, resume: () => undefined, partitions: () => [], close };
+    const subscription = {
+      update: () => Promise.resolve(),
+      pause: () => undefined,
+      resume: () => undefined,
+      partitions: () => [],
+      close,
+    };
     const transport: Transport = {
       name: "source",
       capabilities: { ordering: "partition" },
@@ -147,9 +158,17 @@ class DeliverySource {
   }
 }
 
-const results = await runSideBySide([bareLoop(), coreDispatch("partition"), coreDispatch("none"), throughMemory()], ROUNDS);
-printTable(`core, ${MESSAGES.toLocaleString("en-US")} messages, ${ROUNDS} alternating runs, median [min–max]`, results);
+const results = await runSideBySide(
+  [bareLoop(), coreDispatch("partition"), coreDispatch("none"), throughMemory()],
+  ROUNDS,
+);
+printTable(
+  `core, ${MESSAGES.toLocaleString("en-US")} messages, ${ROUNDS} alternating runs, median [min–max]`,
+  results,
+);
 const [bare, partition, none] = results.map(({ nsPerMessage }) => nsPerMessage.median);
 if (bare !== undefined && partition !== undefined && none !== undefined) {
-  console.log(`\ncore dispatch beyond a bare awaited handler: ${Math.round(partition - bare)} ns (partition), ${Math.round(none - bare)} ns (none); budget 300 ns`);
+  console.log(
+    `\ncore dispatch beyond a bare awaited handler: ${Math.round(partition - bare)} ns (partition), ${Math.round(none - bare)} ns (none); budget 300 ns`,
+  );
 }

@@ -27,12 +27,19 @@ export function rawKafkajsConsumer({ brokers, topic, messages }: ConsumeJob): Co
   return {
     name: "raw kafkajs, eachBatch, own commit a second",
     async run() {
-      const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+      const client = new kafkajs.Kafka({
+        brokers: [...brokers],
+        logLevel: kafkajs.logLevel.NOTHING,
+      });
       const consumer = client.consumer({ groupId: freshGroup(), maxWaitTimeInMs: 100 });
       const check = new WorkloadCheck(messages);
       const handled = new Map<number, string>();
       const commit = setInterval(() => {
-        const offsets = Array.from(handled, ([partition, offset]) => ({ topic, partition, offset: String(BigInt(offset) + 1n) }));
+        const offsets = Array.from(handled, ([partition, offset]) => ({
+          topic,
+          partition,
+          offset: String(BigInt(offset) + 1n),
+        }));
         handled.clear();
         if (offsets.length > 0) void consumer.commitOffsets(offsets);
       }, 1000);
@@ -43,7 +50,8 @@ export function rawKafkajsConsumer({ brokers, topic, messages }: ConsumeJob): Co
         autoCommit: false,
         eachBatch: async ({ batch }) => {
           timer.first();
-          for (const { value } of batch.messages) if (value !== null && check.end(check.begin(value))) timer.last();
+          for (const { value } of batch.messages)
+            if (value !== null && check.end(check.begin(value))) timer.last();
           handled.set(batch.partition, batch.lastOffset());
         },
       });
@@ -72,7 +80,11 @@ export function busConsumer({ brokers, topic, messages }: ConsumeJob, run: BusRu
   return {
     name: run.name,
     async run() {
-      const transport = kafka({ brokers, driver: run.driver, ...(run.consumer === undefined ? {} : { consumer: run.consumer }) });
+      const transport = kafka({
+        brokers,
+        driver: run.driver,
+        ...(run.consumer === undefined ? {} : { consumer: run.consumer }),
+      });
       const bus = createEventBus({ group: freshGroup(), transport, plugins: run.plugins ?? [] });
       const check = new WorkloadCheck(messages);
       const timer = new FirstToLast(messages);
@@ -106,13 +118,28 @@ export function rawKafkajsPublisher({ brokers, topic, messages }: PublishJob): C
     name: "raw kafkajs, ordered batches of 1,000",
     async run() {
       const name = await topic();
-      const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
-      const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, idempotent: true, maxInFlightRequests: 1 });
+      const client = new kafkajs.Kafka({
+        brokers: [...brokers],
+        logLevel: kafkajs.logLevel.NOTHING,
+      });
+      const producer = client.producer({
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      });
       await producer.connect();
-      const headers = Object.fromEntries(WORKLOAD_HEADERS.map(([header, value]) => [header, Buffer.from(value)]));
+      const headers = Object.fromEntries(
+        WORKLOAD_HEADERS.map(([header, value]) => [header, Buffer.from(value)]),
+      );
       const measurement = await measure(messages.length, async () => {
         for (let from = 0; from < messages.length; from += 1000) {
-          const batch = messages.slice(from, from + 1000).map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value), headers }));
+          const batch = messages
+            .slice(from, from + 1000)
+            .map(({ key, value }) => ({
+              key: Buffer.from(key),
+              value: Buffer.from(value),
+              headers,
+            }));
           await producer.send({ topic: name, messages: batch, acks: -1 });
         }
       });
@@ -123,7 +150,10 @@ export function rawKafkajsPublisher({ brokers, topic, messages }: PublishJob): C
 }
 
 /** The bus: one call a message, at most 10,000 unacknowledged. */
-export function busPublisher({ brokers, topic, messages }: PublishJob, { name, driver }: Pick<BusRun, "name" | "driver">): Contender {
+export function busPublisher(
+  { brokers, topic, messages }: PublishJob,
+  { name, driver }: Pick<BusRun, "name" | "driver">,
+): Contender {
   return {
     name,
     async run() {
@@ -173,6 +203,10 @@ class FirstToLast {
 
   last(): void {
     const { user, system } = process.cpuUsage(this.#cpu);
-    this.#resolve({ messages: this.#messages, elapsedMs: performance.now() - this.#startedMs, cpuMs: (user + system) / 1000 });
+    this.#resolve({
+      messages: this.#messages,
+      elapsedMs: performance.now() - this.#startedMs,
+      cpuMs: (user + system) / 1000,
+    });
   }
 }

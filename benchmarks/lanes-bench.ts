@@ -34,22 +34,36 @@ const CASES: readonly Case[] = [
 await using cluster = await startKafka();
 const { brokers } = cluster;
 const filler = createEventBus({
-  transport: kafka({ brokers, driver: kafkajsDriver(), topics: { ensure: "create", partitions: PARTITIONS } }),
+  transport: kafka({
+    brokers,
+    driver: kafkajsDriver(),
+    topics: { ensure: "create", partitions: PARTITIONS },
+  }),
 });
 await filler.start();
 
 const subscribe = { ordering: "key" } as const;
 const plugins = [aggregate({ concurrency: CONCURRENCY, maxLanes: 10_000 })];
 
-console.log(`lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs, median [min–max]\n`);
-console.log("keys     handler  messages   ceiling/s    reached/s                      share   CPU µs/msg   RSS MB");
+console.log(
+  `lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs, median [min–max]\n`,
+);
+console.log(
+  "keys     handler  messages   ceiling/s    reached/s                      share   CPU µs/msg   RSS MB",
+);
 for (const { spread, messages, handlerMs } of CASES) {
   const workload = new Workload(spread, messages);
   const topic = await fill(`${spread}-${handlerMs}`, workload);
-  const contender = busConsumer({ brokers, topic, messages }, { name: topic, driver: kafkajsDriver(), plugins, subscribe, handlerMs });
+  const contender = busConsumer(
+    { brokers, topic, messages },
+    { name: topic, driver: kafkajsDriver(), plugins, subscribe, handlerMs },
+  );
   const [result] = await runSideBySide([contender], ROUNDS);
   if (result === undefined) continue;
-  const ceiling = Math.min((CONCURRENCY * 1000) / handlerMs, (messages / workload.hottest()) * (1000 / handlerMs));
+  const ceiling = Math.min(
+    (CONCURRENCY * 1000) / handlerMs,
+    (messages / workload.hottest()) * (1000 / handlerMs),
+  );
   const { median, min, max } = result.perSecond;
   const reached = `${Math.round(median)} [${Math.round(min)}–${Math.round(max)}]`;
   console.log(
@@ -62,16 +76,26 @@ const topic = await fill("zipf-noop", new Workload("zipf", messages));
 await filler.close();
 const job = { brokers, topic, messages };
 const results = await runSideBySide(
-  [rawKafkajsConsumer(job), busConsumer(job, { name: "lanes, no-op handler", driver: kafkajsDriver(), plugins, subscribe })],
+  [
+    rawKafkajsConsumer(job),
+    busConsumer(job, { name: "lanes, no-op handler", driver: kafkajsDriver(), plugins, subscribe }),
+  ],
   ROUNDS,
 );
-printTable(`no-op handler through the lanes, ${messages} messages, Zipf keys, beside raw kafkajs`, results);
+printTable(
+  `no-op handler through the lanes, ${messages} messages, Zipf keys, beside raw kafkajs`,
+  results,
+);
 
 async function fill(name: string, workload: Workload): Promise<string> {
   const target = benchTopic(name);
   for (let from = 0; from < workload.length; from += 5_000) {
     const batch = workload.slice(from, from + 5_000);
-    await Promise.all(batch.map(({ key, value }) => filler.publish(target, value, { key, headers: WORKLOAD_HEADERS })));
+    await Promise.all(
+      batch.map(({ key, value }) =>
+        filler.publish(target, value, { key, headers: WORKLOAD_HEADERS }),
+      ),
+    );
   }
   return name;
 }

@@ -34,7 +34,10 @@ export interface Spread {
  * Run contenders alternately (a b c a b c …), so that a disturbance of the machine meets all of them.
  * One unmeasured round warms up.
  */
-export async function runSideBySide(contenders: readonly Contender[], rounds: number): Promise<readonly ContenderResult[]> {
+export async function runSideBySide(
+  contenders: readonly Contender[],
+  rounds: number,
+): Promise<readonly ContenderResult[]> {
   const runs = new Map<string, Measurement[]>(contenders.map(({ name }) => [name, []]));
   const rss = new Map<string, number>();
   for (let round = 0; round <= rounds; round++) {
@@ -42,14 +45,20 @@ export async function runSideBySide(contenders: readonly Contender[], rounds: nu
       globalThis.gc?.();
       const measurement = await contender.run();
       if (round > 0) runs.get(contender.name)?.push(measurement);
-      rss.set(contender.name, Math.max(rss.get(contender.name) ?? 0, process.memoryUsage.rss() / 1e6));
+      rss.set(
+        contender.name,
+        Math.max(rss.get(contender.name) ?? 0, process.memoryUsage.rss() / 1e6),
+      );
     }
   }
   return contenders.map(({ name }) => summarise(name, runs.get(name) ?? [], rss.get(name) ?? 0));
 }
 
 /** Time a piece of work. */
-export async function measure(messages: number, work: () => Promise<void> | void): Promise<Measurement> {
+export async function measure(
+  messages: number,
+  work: () => Promise<void> | void,
+): Promise<Measurement> {
   const cpu = process.cpuUsage();
   const started = performance.now();
   await work();
@@ -70,9 +79,17 @@ export function printTable(title: string, results: readonly ContenderResult[]): 
     (perSecond.median / base).toFixed(2),
   ]);
   const table = [["", "msg/s", "ns/msg", "CPU ns/msg", "RSS MB", "ratio"], ...rows];
-  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  const widths =
+    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
   console.log(`\n${title}`);
-  for (const row of table) console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "));
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) =>
+          column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
+        .join("  "),
+    );
 }
 
 function summarise(name: string, runs: readonly Measurement[], rssMb: number): ContenderResult {
@@ -87,7 +104,11 @@ function summarise(name: string, runs: readonly Measurement[], rssMb: number): C
 
 function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((left, right) => left - right);
-  return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0 };
+  return {
+    median: sorted[Math.floor(sorted.length / 2)] ?? 0,
+    min: sorted[0] ?? 0,
+    max: sorted.at(-1) ?? 0,
+  };
 }
 
 function count(value: number): string {

@@ -47,7 +47,9 @@ export class Workload {
   /** Messages from one index to another, the latter not included. */
   slice(from: number, to: number): readonly WorkloadMessage[] {
     const end = Math.min(to, this.length);
-    return Array.from({ length: Math.max(0, end - from) }, (_, index) => this.#message(from + index));
+    return Array.from({ length: Math.max(0, end - from) }, (_, index) =>
+      this.#message(from + index),
+    );
   }
 
   /** Messages of the key that has most. */
@@ -93,8 +95,10 @@ export class WorkloadCheck {
 
   /** @returns The key's id, for `end`. */
   begin(value: Uint8Array): number {
-    const keyId = ((value[0] ?? 0) << 24) | ((value[1] ?? 0) << 16) | ((value[2] ?? 0) << 8) | (value[3] ?? 0);
-    const sequence = ((value[4] ?? 0) << 24) | ((value[5] ?? 0) << 16) | ((value[6] ?? 0) << 8) | (value[7] ?? 0);
+    const keyId =
+      ((value[0] ?? 0) << 24) | ((value[1] ?? 0) << 16) | ((value[2] ?? 0) << 8) | (value[3] ?? 0);
+    const sequence =
+      ((value[4] ?? 0) << 24) | ((value[5] ?? 0) << 16) | ((value[6] ?? 0) << 8) | (value[7] ?? 0);
     if (this.#next[keyId] !== sequence) this.#disordered++;
     this.#next[keyId] = sequence + 1;
     const running = (this.#running[keyId] ?? 0) + 1;
@@ -117,7 +121,9 @@ export class WorkloadCheck {
   assertClean(): void {
     const lost = this.#total - this.#handled;
     if (lost === 0 && this.#disordered === 0 && this.#overlapped === 0) return;
-    throw new Error(`run is void: missing ${lost}, out of order or repeated ${this.#disordered}, overlapped ${this.#overlapped}`);
+    throw new Error(
+      `run is void: missing ${lost}, out of order or repeated ${this.#disordered}, overlapped ${this.#overlapped}`,
+    );
   }
 }
 

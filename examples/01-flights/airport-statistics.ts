@@ -26,7 +26,9 @@ export class AirportStatistics {
   /** The airports with the most flights, busiest first, then by name. */
   busiest(count: number): readonly AirportSummary[] {
     return Array.from(this.#delays, ([airport, delays]) => summarise(airport, delays))
-      .toSorted((left, right) => right.flights - left.flights || left.airport.localeCompare(right.airport))
+      .toSorted(
+        (left, right) => right.flights - left.flights || left.airport.localeCompare(right.airport),
+      )
       .slice(0, count);
   }
 }

@@ -3,12 +3,23 @@ import { parseDemoArguments, UsageError } from "./demo-arguments.ts";
 
 describe("the demo's arguments", () => {
   it("have defaults", () => {
-    expect(parseDemoArguments([])).toEqual({ transport: "memory", flights: 20_000, partitions: 16 });
+    expect(parseDemoArguments([])).toEqual({
+      transport: "memory",
+      flights: 20_000,
+      partitions: 16,
+    });
     expect(parseDemoArguments(["--", "--flights", "5"])).toMatchObject({ flights: 5 });
     expect(parseDemoArguments(["--help"])).toBe("help");
   });
 
-  for (const bad of [["--flights", "0"], ["--flights", "1e3"], ["--partitions", "257"], ["--transport", "fax"], ["--speed"], ["x"]]) {
+  for (const bad of [
+    ["--flights", "0"],
+    ["--flights", "1e3"],
+    ["--partitions", "257"],
+    ["--transport", "fax"],
+    ["--speed"],
+    ["x"],
+  ]) {
     it(`reject ${bad.join(" ")} with a line that names it`, () => {
       expect(() => parseDemoArguments(bad)).toThrowError(UsageError);
     });

@@ -12,7 +12,10 @@ export interface DemoTransport extends AsyncDisposable {
 }
 
 /** Memory, or a real Kafka broker that ends with the demo. */
-export async function startDemoTransport({ transport, partitions }: DemoArguments): Promise<DemoTransport> {
+export async function startDemoTransport({
+  transport,
+  partitions,
+}: DemoArguments): Promise<DemoTransport> {
   if (transport === "memory") {
     return {
       description: `memory, ${partitions} partitions`,

@@ -23,7 +23,9 @@ export function printReport(flights: readonly NumberedFlight[], report: FlyRepor
 function printTable(airports: readonly AirportSummary[]): void {
   console.log("\nairport  flights  mean delay  p95 delay");
   for (const { airport, flights, meanDelay, p95Delay } of airports) {
-    console.log(`${airport.padEnd(7)}${String(flights).padStart(9)}${meanDelay.toFixed(2).padStart(12)}${String(p95Delay).padStart(11)}`);
+    console.log(
+      `${airport.padEnd(7)}${String(flights).padStart(9)}${meanDelay.toFixed(2).padStart(12)}${String(p95Delay).padStart(11)}`,
+    );
   }
 }
 
@@ -33,10 +35,19 @@ function printVerdict({ verdict, elapsedMs, modes }: FlyReport, equal: boolean):
   const perSecond = Math.round(handled / (elapsedMs / 1000)).toLocaleString("en-US");
   console.log(`\n${handled} flights in ${(elapsedMs / 1000).toFixed(2)} s, ${perSecond} a second`);
   console.log(`modes: ${modes.join(" → ")}`);
-  console.log(`statistics ${equal ? "equal" : "DIFFER FROM"} those computed directly from the data set`);
-  const summary = Object.entries(counts).map(([name, finding]) => `${name} ${finding?.count ?? "unknown"}`);
+  console.log(
+    `statistics ${equal ? "equal" : "DIFFER FROM"} those computed directly from the data set`,
+  );
+  const summary = Object.entries(counts).map(
+    ([name, finding]) => `${name} ${finding?.count ?? "unknown"}`,
+  );
   console.log(`ledger: published ${published}, handled ${handled}, ${summary.join(", ")}`);
-  const clean = equal && published === handled && Object.values(counts).every((finding) => finding?.count === 0);
-  console.log(clean ? "verdict: every flight handled exactly once and in order" : "verdict: FAILED");
+  const clean =
+    equal &&
+    published === handled &&
+    Object.values(counts).every((finding) => finding?.count === 0);
+  console.log(
+    clean ? "verdict: every flight handled exactly once and in order" : "verdict: FAILED",
+  );
   return clean;
 }

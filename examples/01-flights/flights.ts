@@ -20,7 +20,9 @@ export interface NumberedFlight extends Flight {
 }
 
 /** Flights of one airport share a key: they stay in one partition and in order. */
-export const Flights: Topic<NumberedFlight> = defineTopic<NumberedFlight>("flights", { key: (flight) => flight.origin });
+export const Flights: Topic<NumberedFlight> = defineTopic<NumberedFlight>("flights", {
+  key: (flight) => flight.origin,
+});
 
 /** The first `count` flights of the data set, numbered per airport. */
 export async function loadFlights(count: number): Promise<readonly NumberedFlight[]> {

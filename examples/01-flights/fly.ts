@@ -42,7 +42,10 @@ function createFlightBus({ transport }: DemoTransport) {
 }
 
 /** Publish every flight and handle it: first more than the handler can take, then at an easy pace. */
-export async function fly(flights: readonly NumberedFlight[], demo: DemoTransport): Promise<FlyReport> {
+export async function fly(
+  flights: readonly NumberedFlight[],
+  demo: DemoTransport,
+): Promise<FlyReport> {
   const ledger = createLedger();
   const statistics = new AirportStatistics();
   const slow = Math.floor(flights.length * SLOW_SHARE);
@@ -68,20 +71,33 @@ export async function fly(flights: readonly NumberedFlight[], demo: DemoTranspor
     for (const flight of part) ledger.published(entryOf(flight));
     board.published += part.length;
   };
-  for (let from = 0; from < rush; from += PUBLISH_AT_ONCE) await publish(from, Math.min(from + PUBLISH_AT_ONCE, rush));
-  await until(() => ledger.outstanding === 0 && !bus.isInRecoveryMode(), { timeoutMs: DEADLINE_MS, what: "the rush to be over" });
+  for (let from = 0; from < rush; from += PUBLISH_AT_ONCE)
+    await publish(from, Math.min(from + PUBLISH_AT_ONCE, rush));
+  await until(() => ledger.outstanding === 0 && !bus.isInRecoveryMode(), {
+    timeoutMs: DEADLINE_MS,
+    what: "the rush to be over",
+  });
   for (let from = rush; from < flights.length; from += TRICKLE_AT_ONCE) {
     await publish(from, from + TRICKLE_AT_ONCE);
     await sleep(TRICKLE_EVERY_MS);
   }
-  await until(() => ledger.outstanding === 0, { timeoutMs: DEADLINE_MS, what: "every flight handled" });
-  const elapsedMs = performance.now() - startedMs;
-  await until(async () => (await bus.backlog.isNoBacklog()) && bus.backlog.detail()?.totalLagMessages === 0n, {
+  await until(() => ledger.outstanding === 0, {
     timeoutMs: DEADLINE_MS,
-    what: "every offset committed",
+    what: "every flight handled",
   });
+  const elapsedMs = performance.now() - startedMs;
+  await until(
+    async () => (await bus.backlog.isNoBacklog()) && bus.backlog.detail()?.totalLagMessages === 0n,
+    {
+      timeoutMs: DEADLINE_MS,
+      what: "every offset committed",
+    },
+  );
   board.close();
-  const verdict = await ledger.verdict({ reader: { read: (query) => bus.lag(query) }, group: GROUP });
+  const verdict = await ledger.verdict({
+    reader: { read: (query) => bus.lag(query) },
+    group: GROUP,
+  });
   return { statistics, verdict, elapsedMs, modes: board.modes };
 }
 

@@ -1,5 +1,13 @@
 import { defineTransport } from "@bus/core";
-import type { Deliver, Delivery, OutgoingMessage, PublishReceipt, Settlement, Transport, TransportDefinition } from "@bus/core";
+import type {
+  Deliver,
+  Delivery,
+  OutgoingMessage,
+  PublishReceipt,
+  Settlement,
+  Transport,
+  TransportDefinition,
+} from "@bus/core";
 import { messageSizeBytes, optionTable } from "@bus/core/adapter";
 
 /** The smallest transport: one partition per topic, one group, nothing survives the process. */
@@ -12,7 +20,8 @@ export const loopback: TransportDefinition<object> = defineTransport({
 function createLoopback(now: () => number): Transport {
   const logs = new Map<string, OutgoingMessage[]>();
   let readers: LoopbackMember[] = [];
-  const logOf = (topic: string): OutgoingMessage[] => logs.get(topic) ?? logs.set(topic, []).get(topic) ?? [];
+  const logOf = (topic: string): OutgoingMessage[] =>
+    logs.get(topic) ?? logs.set(topic, []).get(topic) ?? [];
   return {
     name: "loopback",
     capabilities: { ordering: "partition" },
@@ -30,7 +39,8 @@ function createLoopback(now: () => number): Transport {
       member.setTopics(topics.filter(({ held }) => held !== true).map(({ topic }) => topic));
       readers.push(member);
       return {
-        update: async (wanted) => member.setTopics(wanted.filter(({ held }) => held !== true).map(({ topic }) => topic)),
+        update: async (wanted) =>
+          member.setTopics(wanted.filter(({ held }) => held !== true).map(({ topic }) => topic)),
         pause: ({ topic }) => member.pause(topic),
         resume: ({ topic }) => member.resume(topic),
         partitions: () => [],
@@ -79,7 +89,11 @@ class LoopbackMember {
   read(): void {
     for (const topic of this.#topics) {
       const log = this.#logOf(topic);
-      for (let offset = this.#next.get(topic) ?? 0; this.#mayRead(topic) && offset < log.length; offset++) {
+      for (
+        let offset = this.#next.get(topic) ?? 0;
+        this.#mayRead(topic) && offset < log.length;
+        offset++
+      ) {
         this.#next.set(topic, offset + 1);
         const message = log[offset];
         if (message !== undefined) this.#hand(message, offset);

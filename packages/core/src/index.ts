@@ -1,6 +1,12 @@
 export { ACK, RELEASE } from "./contracts/delivery.ts";
 export { BACKLOG, RECOVERY, serviceKey } from "./contracts/service.ts";
-export { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransportError } from "./errors/bus-error.ts";
+export {
+  BusClosedError,
+  BusConfigError,
+  BusError,
+  BusHandlerError,
+  BusTransportError,
+} from "./errors/bus-error.ts";
 export { BUS_DEFAULTS } from "./bus/bus-options.ts";
 export { BUS_METRICS } from "./observe/bus-metrics.ts";
 export { bytesCodec, jsonCodec, textCodec } from "./topics/codecs.ts";
@@ -30,15 +36,31 @@ export type {
   StreamedMessage,
   SubscribeBatchOptions,
 } from "./bus/event-bus.ts";
-export type { ConfiguredBus, PluginRegistry, Registrable, RegistryOverrides } from "./registry/plugin-registry.ts";
+export type {
+  ConfiguredBus,
+  PluginRegistry,
+  Registrable,
+  RegistryOverrides,
+} from "./registry/plugin-registry.ts";
 export type { HeaderInput, PublishOptions } from "./publish/encode-message.ts";
 export type { TopicOptions } from "./topics/define-topic.ts";
 export type { BusMetricName } from "./observe/bus-metrics.ts";
 export type { Clock } from "./contracts/clock.ts";
 export type { Deliver, Delivery, Settlement } from "./contracts/delivery.ts";
-export type { DeadLetterPolicy, Failure, FailureDecision, RetryPolicy } from "./contracts/failure.ts";
+export type {
+  DeadLetterPolicy,
+  Failure,
+  FailureDecision,
+  RetryPolicy,
+} from "./contracts/failure.ts";
 export type { BatchHandler, Handler, HandlerContext, Message } from "./contracts/handler.ts";
-export type { BusHealth, ComponentHealth, HealthCheck, HealthReport, HealthStatus } from "./contracts/health.ts";
+export type {
+  BusHealth,
+  ComponentHealth,
+  HealthCheck,
+  HealthReport,
+  HealthStatus,
+} from "./contracts/health.ts";
 export type {
   Counter,
   Gauge,
@@ -49,10 +71,28 @@ export type {
   Labels,
   Sample,
 } from "./contracts/instruments.ts";
-export type { GroupLag, LagQuery, LagReader, PartitionLag, UnknownPartitionLag } from "./contracts/lag.ts";
+export type {
+  GroupLag,
+  LagQuery,
+  LagReader,
+  PartitionLag,
+  UnknownPartitionLag,
+} from "./contracts/lag.ts";
 export type { LogFields, Logger } from "./contracts/logger.ts";
-export type { HeaderList, IncomingMessage, OutgoingMessage, PublishReceipt, TopicPartition } from "./contracts/message.ts";
-export type { BusStatus, ModeEvent, Observer, RetryEvent, SettledOutcome } from "./contracts/observer.ts";
+export type {
+  HeaderList,
+  IncomingMessage,
+  OutgoingMessage,
+  PublishReceipt,
+  TopicPartition,
+} from "./contracts/message.ts";
+export type {
+  BusStatus,
+  ModeEvent,
+  Observer,
+  RetryEvent,
+  SettledOutcome,
+} from "./contracts/observer.ts";
 export type {
   ActiveSubscription,
   Admit,
@@ -64,10 +104,27 @@ export type {
   PublishFunction,
   ServiceDirectory,
 } from "./contracts/plugin.ts";
-export type { FlowControl, Ordering, RunDelivery, Scheduler, SchedulerFactory, SubscriptionSpec } from "./contracts/scheduler.ts";
-export type { BacklogSource, BacklogVerdict, RecoverySource, ServiceKey } from "./contracts/service.ts";
+export type {
+  FlowControl,
+  Ordering,
+  RunDelivery,
+  Scheduler,
+  SchedulerFactory,
+  SubscriptionSpec,
+} from "./contracts/scheduler.ts";
+export type {
+  BacklogSource,
+  BacklogVerdict,
+  RecoverySource,
+  ServiceKey,
+} from "./contracts/service.ts";
 export type { SubscribeFunction, SubscribeOptions, Subscription } from "./contracts/subscribe.ts";
-export type { TopicAdmin, TopicDescription, TopicDrift, TopicSpec } from "./contracts/topic-admin.ts";
+export type {
+  TopicAdmin,
+  TopicDescription,
+  TopicDrift,
+  TopicSpec,
+} from "./contracts/topic-admin.ts";
 export type { Codec, Topic } from "./contracts/topic.ts";
 export type { TransactionRunner, TransportTransaction } from "./contracts/transaction.ts";
 export type {
@@ -91,6 +148,10 @@ export type {
 export type { BusErrorInit, ErrorDetails } from "./errors/bus-error.ts";
 export type { ErrorCode } from "./errors/error-codes.ts";
 export type { PluginDefinition, PluginSpec } from "./registry/define-plugin.ts";
-export type { OptionArguments, TransportDefinition, TransportSpec } from "./registry/define-transport.ts";
+export type {
+  OptionArguments,
+  TransportDefinition,
+  TransportSpec,
+} from "./registry/define-transport.ts";
 export type { OptionSchema } from "./options/validate-options.ts";
 export type { PublishOutcome } from "./errors/publish-outcome.ts";

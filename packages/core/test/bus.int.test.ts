@@ -1,5 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
-import { BusError, createEventBus, definePlugin, defineTopic, RECOVERY, serviceKey } from "@bus/core";
+import {
+  BusError,
+  createEventBus,
+  definePlugin,
+  defineTopic,
+  RECOVERY,
+  serviceKey,
+} from "@bus/core";
 import type { ConfiguredTransport, PluginHost } from "@bus/core";
 import { optionTable } from "@bus/core/adapter";
 import { memory, memoryBroker } from "@bus/memory";
@@ -10,7 +17,11 @@ const soon = { timeoutMs: 5_000, what: "it" };
 
 /** A plugin from what it does when it is installed. */
 function pluginOf(name: string, install: (host: PluginHost) => object) {
-  return definePlugin({ name, options: optionTable<object, object>({}), create: () => ({ install: (host) => ({ api: install(host) }) }) })();
+  return definePlugin({
+    name,
+    options: optionTable<object, object>({}),
+    create: () => ({ install: (host) => ({ api: install(host) }) }),
+  })();
 }
 
 async function codeOf(action: () => unknown): Promise<string | undefined> {
@@ -27,22 +38,126 @@ describe("bad input is a BusError with a code, before any side effect", () => {
   const wrong: readonly (readonly [string, () => unknown, string])[] = [
     ["no options", () => createEventBus(undefined as never), "BUS_CONFIG"],
     ["no transport", () => createEventBus({ group: "g" } as never), "BUS_CONFIG"],
-    ["a transport that was not called", () => createEventBus({ transport: memory as never }), "BUS_CONFIG"],
-    ["an unknown option", () => createEventBus({ transport: memory(), grup: "g" } as never), "BUS_CONFIG"],
-    ["an option of a wrong type", () => createEventBus({ transport: memory(), drainTimeoutMs: "1 s" as never }), "BUS_CONFIG"],
-    ["a plugin that was not called", () => createEventBus({ transport: memory(), plugins: [memory as never] }), "BUS_CONFIG"],
-    ["a plugin twice", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", () => ({})), pluginOf("a", () => ({}))] }), "BUS_CONFIG"],
-    ["two plugins with one member", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", () => ({ x: 1 })), pluginOf("b", () => ({ x: 2 }))] }), "BUS_CONFIG"],
-    ["a plugin that adds a member of the bus", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", () => ({ publish: 1 }))] }), "BUS_CONFIG"],
-    ["two plugins for one service", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", (host) => (host.provide(RECOVERY, { recovering: false }), {})), pluginOf("b", (host) => (host.provide(RECOVERY, { recovering: false }), {}))] }), "BUS_CONFIG"],
-    ["a plugin whose service is missing", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", (host) => ({ s: host.require(serviceKey("nope", "@bus/nope")) }))] }), "BUS_SERVICE_MISSING"],
-    ["a plugin that throws", () => createEventBus({ transport: memory(), plugins: [pluginOf("a", () => { throw new Error("x"); })] }), "BUS_PLUGIN"],
-    ["subscribing without a group", () => createEventBus({ transport: memory() }).subscribe(Orders, () => undefined), "BUS_CONFIG"],
-    ["subscribing with an unknown option", () => createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, { orderin: "key" } as never), "BUS_CONFIG"],
-    ["subscribing with options of a plugin that is not there", () => createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, { plugins: { agregate: {} } }), "BUS_CONFIG"],
-    ["subscribing without a handler", () => createEventBus({ group: "g", transport: memory() }).subscribe(Orders, undefined as never), "BUS_CONFIG"],
-    ["ordering key without the plugin for it", () => createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, { ordering: "key" }), "BUS_SERVICE_MISSING"],
-    ["publishing before the start", () => createEventBus({ transport: memory() }).publish(Orders, { id: 1 }), "BUS_CONFIG"],
+    [
+      "a transport that was not called",
+      () => createEventBus({ transport: memory as never }),
+      "BUS_CONFIG",
+    ],
+    [
+      "an unknown option",
+      () => createEventBus({ transport: memory(), grup: "g" } as never),
+      "BUS_CONFIG",
+    ],
+    [
+      "an option of a wrong type",
+      () => createEventBus({ transport: memory(), drainTimeoutMs: "1 s" as never }),
+      "BUS_CONFIG",
+    ],
+    [
+      "a plugin that was not called",
+      () => createEventBus({ transport: memory(), plugins: [memory as never] }),
+      "BUS_CONFIG",
+    ],
+    [
+      "a plugin twice",
+      () =>
+        createEventBus({
+          transport: memory(),
+          plugins: [pluginOf("a", () => ({})), pluginOf("a", () => ({}))],
+        }),
+      "BUS_CONFIG",
+    ],
+    [
+      "two plugins with one member",
+      () =>
+        createEventBus({
+          transport: memory(),
+          plugins: [pluginOf("a", () => ({ x: 1 })), pluginOf("b", () => ({ x: 2 }))],
+        }),
+      "BUS_CONFIG",
+    ],
+    [
+      "a plugin that adds a member of the bus",
+      () =>
+        createEventBus({ transport: memory(), plugins: [pluginOf("a", () => ({ publish: 1 }))] }),
+      "BUS_CONFIG",
+    ],
+    [
+      "two plugins for one service",
+      () =>
+        createEventBus({
+          transport: memory(),
+          plugins: [
+            pluginOf("a", (host) => (host.provide(RECOVERY, { recovering: false }), {})),
+            pluginOf("b", (host) => (host.provide(RECOVERY, { recovering: false }), {})),
+          ],
+        }),
+      "BUS_CONFIG",
+    ],
+    [
+      "a plugin whose service is missing",
+      () =>
+        createEventBus({
+          transport: memory(),
+          plugins: [
+            pluginOf("a", (host) => ({ s: host.require(serviceKey("nope", "@bus/nope")) })),
+          ],
+        }),
+      "BUS_SERVICE_MISSING",
+    ],
+    [
+      "a plugin that throws",
+      () =>
+        createEventBus({
+          transport: memory(),
+          plugins: [
+            pluginOf("a", () => {
+              throw new Error("x");
+            }),
+          ],
+        }),
+      "BUS_PLUGIN",
+    ],
+    [
+      "subscribing without a group",
+      () => createEventBus({ transport: memory() }).subscribe(Orders, () => undefined),
+      "BUS_CONFIG",
+    ],
+    [
+      "subscribing with an unknown option",
+      () =>
+        createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, {
+          orderin: "key",
+        } as never),
+      "BUS_CONFIG",
+    ],
+    [
+      "subscribing with options of a plugin that is not there",
+      () =>
+        createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, {
+          plugins: { agregate: {} },
+        }),
+      "BUS_CONFIG",
+    ],
+    [
+      "subscribing without a handler",
+      () =>
+        createEventBus({ group: "g", transport: memory() }).subscribe(Orders, undefined as never),
+      "BUS_CONFIG",
+    ],
+    [
+      "ordering key without the plugin for it",
+      () =>
+        createEventBus({ group: "g", transport: memory() }).subscribe(Orders, () => undefined, {
+          ordering: "key",
+        }),
+      "BUS_SERVICE_MISSING",
+    ],
+    [
+      "publishing before the start",
+      () => createEventBus({ transport: memory() }).publish(Orders, { id: 1 }),
+      "BUS_CONFIG",
+    ],
   ];
   for (const [name, action, code] of wrong) {
     it(`${name}: ${code}`, async () => {
@@ -61,7 +176,9 @@ describe("bad input is a BusError with a code, before any side effect", () => {
     await using bus = createEventBus({ transport: memory() });
     await bus.start();
     expect(await codeOf(() => bus.publish(Orders, { id: 1n } as never))).toBe("BUS_ENCODE");
-    expect(await codeOf(() => bus.publish("raw", new Uint8Array(2_000_000)))).toBe("BUS_MESSAGE_TOO_LARGE");
+    expect(await codeOf(() => bus.publish("raw", new Uint8Array(2_000_000)))).toBe(
+      "BUS_MESSAGE_TOO_LARGE",
+    );
     expect(await codeOf(() => bus.publish({} as never, 1))).toBe("BUS_CONFIG");
     expect(await codeOf(() => bus.transaction(() => Promise.resolve()))).toBe("BUS_UNSUPPORTED");
   });
@@ -99,7 +216,9 @@ describe("a bus over memory", () => {
     await bus.subscribe(defineTopic<number>("a"), ({ value }) => void seen.push(`a${value}`));
     await bus.start();
     await bus.subscribe(defineTopic<number>("b"), ({ value }) => void seen.push(`b${value}`));
-    await bus.subscribe(defineTopic<number>("c"), ({ value }) => void seen.push(`c${value}`), { group: "late" });
+    await bus.subscribe(defineTopic<number>("c"), ({ value }) => void seen.push(`c${value}`), {
+      group: "late",
+    });
     for (const topic of ["a", "b", "c"]) await bus.publish(defineTopic<number>(topic), 1);
     await until(() => seen.length === 3, soon);
     expect(seen.toSorted()).toEqual(["a1", "b1", "c1"]);
@@ -107,10 +226,17 @@ describe("a bus over memory", () => {
 
   it("holds a topic without a handler, says so in health, and loses nothing of it", async () => {
     const broker = memoryBroker();
-    await using bus = createEventBus({ group: "g", transport: memory({ broker }), holdTopics: ["orders"] });
+    await using bus = createEventBus({
+      group: "g",
+      transport: memory({ broker }),
+      holdTopics: ["orders"],
+    });
     await bus.start();
     for (const id of [1, 2, 3]) await bus.publish(Orders, { id });
-    expect(await bus.health()).toMatchObject({ overall: "degraded", components: { subscriptions: { detail: expect.stringContaining("orders") } } });
+    expect(await bus.health()).toMatchObject({
+      overall: "degraded",
+      components: { subscriptions: { detail: expect.stringContaining("orders") } },
+    });
     expect(bus.inspect().groups[0]).toMatchObject({ heldTopics: ["orders"] });
     const seen: number[] = [];
     await bus.subscribe(Orders, ({ value }) => void seen.push(value.id));
@@ -148,8 +274,14 @@ describe("a bus over memory", () => {
       { maxMessages: 4, maxWaitMs: 5 },
     );
     await bus.start();
-    await bus.publishMany(Orders, [1, 2, 3, 4].map((id) => ({ id })));
-    await until(async () => (await bus.lag()).partitions.every(({ lagMessages }) => lagMessages === 0n), soon);
+    await bus.publishMany(
+      Orders,
+      [1, 2, 3, 4].map((id) => ({ id })),
+    );
+    await until(
+      async () => (await bus.lag()).partitions.every(({ lagMessages }) => lagMessages === 0n),
+      soon,
+    );
     expect(calls).toEqual([[1, 2, 3, 4], [1], [2], [3], [3], [4]]);
   });
 
@@ -157,7 +289,10 @@ describe("a bus over memory", () => {
     const broker = memoryBroker();
     await using publisher = createEventBus({ transport: memory({ broker, partitions: 1 }) });
     await publisher.start();
-    await publisher.publishMany(Orders, [1, 2, 3].map((id) => ({ id })));
+    await publisher.publishMany(
+      Orders,
+      [1, 2, 3].map((id) => ({ id })),
+    );
     const read = async (group: string, until_: number): Promise<number[]> => {
       await using bus = createEventBus({ group, transport: memory({ broker, partitions: 1 }) });
       const seen: number[] = [];
@@ -189,15 +324,27 @@ describe("a bus over memory", () => {
     const wrapper = (name: string) =>
       pluginOf(name, (host) => {
         host.wrapPublish((next) => (messages) => (order.push(`publish ${name}`), next(messages)));
-        host.wrapHandler((next) => (message, context) => (order.push(`handle ${name}`), next(message, context)));
+        host.wrapHandler(
+          (next) => (message, context) => (order.push(`handle ${name}`), next(message, context)),
+        );
         return {};
       });
-    await using bus = createEventBus({ group: "g", transport: memory(), plugins: [wrapper("outer"), wrapper("inner")] });
+    await using bus = createEventBus({
+      group: "g",
+      transport: memory(),
+      plugins: [wrapper("outer"), wrapper("inner")],
+    });
     await bus.subscribe(Orders, () => void order.push("handler"));
     await bus.start();
     await bus.publish(Orders, { id: 1 });
     await until(() => order.includes("handler"), soon);
-    expect(order).toEqual(["publish outer", "publish inner", "handle outer", "handle inner", "handler"]);
+    expect(order).toEqual([
+      "publish outer",
+      "publish inner",
+      "handle outer",
+      "handle inner",
+      "handler",
+    ]);
   });
 
   it("tells observers, and is not felt when one of them throws", async () => {
@@ -205,7 +352,9 @@ describe("a bus over memory", () => {
     const heard: string[] = [];
     bus.observe({
       published: (topic) => void heard.push(`published ${topic}`),
-      received: () => { throw new Error("observer"); },
+      received: () => {
+        throw new Error("observer");
+      },
       settled: (_delivery, { group }, outcome) => void heard.push(`${group} ${outcome}`),
       statusChanged: (status) => void heard.push(status),
     });
@@ -214,18 +363,35 @@ describe("a bus over memory", () => {
     await bus.publish(Orders, { id: 1 });
     await until(() => heard.includes("g ack"), soon);
     await bus.close();
-    expect(heard.filter((what) => !what.includes(" "))).toEqual(["starting", "running", "closing", "closed"]);
-    expect(heard.filter((what) => what.includes(" ")).toSorted()).toEqual(["g ack", "published orders"]);
+    expect(heard.filter((what) => !what.includes(" "))).toEqual([
+      "starting",
+      "running",
+      "closing",
+      "closed",
+    ]);
+    expect(heard.filter((what) => what.includes(" ")).toSorted()).toEqual([
+      "g ack",
+      "published orders",
+    ]);
   });
 
   it("reports a failing key in health and in inspect, by error class and never by contents", async () => {
     await using bus = createEventBus({ group: "g", transport: memory() });
-    await bus.subscribe(Orders, () => { throw new TypeError("secret contents"); });
+    await bus.subscribe(Orders, () => {
+      throw new TypeError("secret contents");
+    });
     await bus.start();
     await bus.publish(Orders, { id: 1 });
     await until(() => (bus.inspect().failing[0]?.failures ?? 0) >= 3, soon);
-    expect(await bus.health()).toMatchObject({ overall: "degraded", components: { handlers: { status: "degraded" } } });
-    expect(JSON.stringify(bus.inspect(), (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value))).not.toContain("secret");
+    expect(await bus.health()).toMatchObject({
+      overall: "degraded",
+      components: { handlers: { status: "degraded" } },
+    });
+    expect(
+      JSON.stringify(bus.inspect(), (_, value: unknown) =>
+        typeof value === "bigint" ? Number(value) : value,
+      ),
+    ).not.toContain("secret");
     expect(bus.inspect().failing[0]).toMatchObject({ topic: "orders", lastError: "TypeError" });
   });
 
@@ -234,7 +400,10 @@ describe("a bus over memory", () => {
     await bus.start();
     expect((await bus.health()).overall).toBe("healthy");
     bus.addHealthCheck({ name: "database", check: () => Promise.reject(new Error("down")) });
-    expect(await bus.health()).toMatchObject({ overall: "unhealthy", components: { database: { detail: "check database failed: down" } } });
+    expect(await bus.health()).toMatchObject({
+      overall: "unhealthy",
+      components: { database: { detail: "check database failed: down" } },
+    });
   });
 });
 
@@ -255,9 +424,13 @@ describe("the end of a bus", () => {
     const broker = memoryBroker();
     const bus = createEventBus({ group: "g", transport: memory({ broker }) });
     let begin: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => { begin = resolve; });
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     let finish: () => void = () => undefined;
-    const mayFinish = new Promise<void>((resolve) => { finish = resolve; });
+    const mayFinish = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
     await bus.subscribe(Orders, async ({ value }) => {
       begin();
       await mayFinish;
@@ -284,7 +457,9 @@ describe("the end of a bus", () => {
     let begun = false;
     await bus.subscribe(Orders, (_, { signal }) => {
       begun = true;
-      signal.addEventListener("abort", () => { aborted = true; });
+      signal.addEventListener("abort", () => {
+        aborted = true;
+      });
       return new Promise(() => undefined);
     });
     await bus.start();
@@ -305,7 +480,18 @@ describe("the end of a bus", () => {
     await Promise.all([started, bus.close()]);
     expect(bus.status).toBe("closed");
 
-    const failing = createEventBus({ transport: memory(), plugins: [definePlugin({ name: "x", options: optionTable<object, object>({}), create: () => ({ install: () => ({ api: {}, start: () => Promise.reject(new Error("no")) }) }) })()] });
+    const failing = createEventBus({
+      transport: memory(),
+      plugins: [
+        definePlugin({
+          name: "x",
+          options: optionTable<object, object>({}),
+          create: () => ({
+            install: () => ({ api: {}, start: () => Promise.reject(new Error("no")) }),
+          }),
+        })(),
+      ],
+    });
     await expect(failing.start()).rejects.toThrow("no");
     expect(failing.status).toBe("closed");
     await failing.close();

@@ -7,7 +7,10 @@ type Equal<TLeft, TRight> = [TLeft, TRight] extends [TRight, TLeft] ? true : fal
 
 /** Fails to compile unless the value's type is the expected one. */
 function expectType<TExpected>() {
-  return <TActual>(_value: TActual, ..._equal: Equal<TActual, TExpected> extends true ? [] : ["types differ"]): void => undefined;
+  return <TActual>(
+    _value: TActual,
+    ..._equal: Equal<TActual, TExpected> extends true ? [] : ["types differ"]
+  ): void => undefined;
 }
 
 declare const transport: ConfiguredTransport;
@@ -49,7 +52,9 @@ void plain.subscribe(Orders, (message) => expectType<Message<{ id: string }>>()(
 void plain.subscribe(Events, ({ value }) => expectType<{ at: Date }>()(value));
 void plain.subscribe(Users, ({ value }) => expectType<{ name: string } | null>()(value));
 void plain.subscribe("raw", ({ value }) => expectType<Uint8Array | null>()(value));
-void plain.subscribeBatch(Orders, (messages) => expectType<readonly Message<{ id: string }>[]>()(messages));
+void plain.subscribeBatch(Orders, (messages) =>
+  expectType<readonly Message<{ id: string }>[]>()(messages),
+);
 for await (const { message } of plain.stream(Orders)) expectType<{ id: string }>()(message.value);
 
 void plain.publish(Orders, { id: "1" });

@@ -30,14 +30,23 @@ const JSON_TYPE = "application/json; charset=utf-8";
 export function createHttpHandler(sources: EndpointSources): HttpHandler {
   const routes: Readonly<Record<string, () => Promise<Answer>>> = {
     "/metrics": async () => ({ status: 200, ...(await sources.metrics()) }),
-    "/health/live": () => Promise.resolve({ status: 200, contentType: JSON_TYPE, body: '{"status":"alive"}' }),
+    "/health/live": () =>
+      Promise.resolve({ status: 200, contentType: JSON_TYPE, body: '{"status":"alive"}' }),
     "/health/ready": async () => {
       const { overall } = await sources.health();
-      return { status: statusOf(overall), contentType: JSON_TYPE, body: JSON.stringify({ status: overall }) };
+      return {
+        status: statusOf(overall),
+        contentType: JSON_TYPE,
+        body: JSON.stringify({ status: overall }),
+      };
     },
     "/health": async () => {
       const health = await sources.health();
-      return { status: statusOf(health.overall), contentType: JSON_TYPE, body: JSON.stringify(health) };
+      return {
+        status: statusOf(health.overall),
+        contentType: JSON_TYPE,
+        body: JSON.stringify(health),
+      };
     },
   };
   return (request, response) => {
@@ -52,8 +61,10 @@ async function respond(
 ): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (request.method !== "GET" && request.method !== "HEAD") return send(response, plain(405, "only GET and HEAD"));
-  if (route === undefined) return send(response, plain(404, `not found; there are ${Object.keys(routes).join(", ")}`));
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return send(response, plain(405, "only GET and HEAD"));
+  if (route === undefined)
+    return send(response, plain(404, `not found; there are ${Object.keys(routes).join(", ")}`));
   try {
     send(response, await route());
   } catch (error) {

@@ -62,7 +62,14 @@ export class InstrumentMetric {
   reset(): void {}
 
   #values(): readonly MetricValue[] {
-    const sums = new Map<string, { readonly metricName: string; readonly labels: Record<string, string | number>; value: number }>();
+    const sums = new Map<
+      string,
+      {
+        readonly metricName: string;
+        readonly labels: Record<string, string | number>;
+        value: number;
+      }
+    >();
     for (const { metricName, labels, value } of this.#lines()) {
       const key = seriesKey(metricName, labels);
       const sum = sums.get(key);
@@ -75,7 +82,8 @@ export class InstrumentMetric {
   *#lines(): Generator<MetricValue> {
     for (const { samples, labels } of this.#sources) {
       for (const sample of samples()) {
-        if (sample.spec.name === this.#spec.name) yield* linesOf(sample, { ...labels, ...sample.labels });
+        if (sample.spec.name === this.#spec.name)
+          yield* linesOf(sample, { ...labels, ...sample.labels });
       }
     }
   }
@@ -86,7 +94,10 @@ function seriesKey(metricName: string, labels: MetricValue["labels"]): string {
   return JSON.stringify([metricName, ...names.map((name) => [name, labels[name]])]);
 }
 
-function* linesOf(sample: Sample, labels: Readonly<Record<string, string>>): Generator<MetricValue> {
+function* linesOf(
+  sample: Sample,
+  labels: Readonly<Record<string, string>>,
+): Generator<MetricValue> {
   const { spec, value, bucketCounts } = sample;
   if (bucketCounts === undefined) {
     yield { metricName: spec.name, labels, value };
@@ -95,7 +106,11 @@ function* linesOf(sample: Sample, labels: Readonly<Record<string, string>>): Gen
   let count = 0;
   for (const [index, bucketCount] of bucketCounts.entries()) {
     count += bucketCount;
-    yield { metricName: `${spec.name}_bucket`, labels: { le: spec.buckets?.[index] ?? "+Inf", ...labels }, value: count };
+    yield {
+      metricName: `${spec.name}_bucket`,
+      labels: { le: spec.buckets?.[index] ?? "+Inf", ...labels },
+      value: count,
+    };
   }
   yield { metricName: `${spec.name}_sum`, labels, value };
   yield { metricName: `${spec.name}_count`, labels, value: count };

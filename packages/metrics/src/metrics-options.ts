@@ -35,11 +35,16 @@ export const METRICS_DEFAULTS: {
 /** The schema of the options. */
 export const metricsOptions: z.ZodType<ResolvedMetricsOptions, MetricsOptions> = z.strictObject({
   registry: z
-    .custom<Registry>((value) => typeof value === "object" && value !== null && "registerMetric" in value, {
-      message: "must be a Registry of prom-client",
-    })
+    .custom<Registry>(
+      (value) => typeof value === "object" && value !== null && "registerMetric" in value,
+      {
+        message: "must be a Registry of prom-client",
+      },
+    )
     .optional(),
-  defaultLabels: z.record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/), z.string()).default(METRICS_DEFAULTS.defaultLabels),
+  defaultLabels: z
+    .record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/), z.string())
+    .default(METRICS_DEFAULTS.defaultLabels),
   server: z
     .strictObject({
       port: z.int().min(0).max(65_535),

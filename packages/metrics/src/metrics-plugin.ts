@@ -34,7 +34,9 @@ export interface MetricsApi {
 export const metrics: PluginDefinition<MetricsOptions, MetricsApi> = definePlugin({
   name: "metrics",
   options: metricsOptions,
-  create: (options: ResolvedMetricsOptions) => ({ install: (host: PluginHost) => install(host, options) }),
+  create: (options: ResolvedMetricsOptions) => ({
+    install: (host: PluginHost) => install(host, options),
+  }),
 });
 
 function install(host: PluginHost, options: ResolvedMetricsOptions): PluginInstance<MetricsApi> {
@@ -69,6 +71,10 @@ function install(host: PluginHost, options: ResolvedMetricsOptions): PluginInsta
       server = undefined;
       bridge.close();
     },
-    describe: () => ({ defaultLabels: options.defaultLabels, server: options.server, registry: options.registry === undefined ? "own" : "given" }),
+    describe: () => ({
+      defaultLabels: options.defaultLabels,
+      server: options.server,
+      registry: options.registry === undefined ? "own" : "given",
+    }),
   };
 }

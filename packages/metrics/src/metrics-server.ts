@@ -16,7 +16,10 @@ export interface MetricsServer {
  *
  * @throws BusConfigError `BUS_CONFIG` when the address cannot be listened on (taken, not this machine's).
  */
-export function startMetricsServer(handler: HttpHandler, { host, port }: Required<MetricsServerOptions>): Promise<MetricsServer> {
+export function startMetricsServer(
+  handler: HttpHandler,
+  { host, port }: Required<MetricsServerOptions>,
+): Promise<MetricsServer> {
   const server = createServer(handler);
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(cannotListen(host, port, error)));
@@ -36,8 +39,12 @@ export function startMetricsServer(handler: HttpHandler, { host, port }: Require
 }
 
 function cannotListen(host: string, port: number, cause: Error): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `metrics.server cannot listen on ${host}:${port}: ${cause.message}`, {
-    details: { path: "metrics.server", value: `${host}:${port}` },
-    cause,
-  });
+  return new BusConfigError(
+    "BUS_CONFIG",
+    `metrics.server cannot listen on ${host}:${port}: ${cause.message}`,
+    {
+      details: { path: "metrics.server", value: `${host}:${port}` },
+      cause,
+    },
+  );
 }

@@ -10,7 +10,11 @@ const Orders = defineTopic<number>("orders");
 const soon = { timeoutMs: 5_000, what: "it" };
 
 async function busWith(options: Parameters<typeof metrics>[0] = {}) {
-  const bus = createEventBus({ group: "billing", transport: memory({ partitions: 2 }), plugins: [metrics(options)] });
+  const bus = createEventBus({
+    group: "billing",
+    transport: memory({ partitions: 2 }),
+    plugins: [metrics(options)],
+  });
   let handled = 0;
   await bus.subscribe(Orders, () => void handled++);
   await bus.start();
@@ -30,9 +34,18 @@ describe("metrics", () => {
     await until(() => handled() === 5, soon);
     const text = await bus.metrics.scrape();
     expect(valueOf(text, 'bus_messages_published_total{topic="orders",outcome="stored"}')).toBe(5);
-    expect(valueOf(text, 'bus_messages_consumed_total{topic="orders",group="billing",outcome="ack"}')).toBe(5);
-    expect(valueOf(text, 'bus_message_processing_seconds_count{topic="orders",group="billing"}')).toBe(5);
-    expect(valueOf(text, 'bus_message_processing_seconds_bucket{le="+Inf",topic="orders",group="billing"}')).toBe(5);
+    expect(
+      valueOf(text, 'bus_messages_consumed_total{topic="orders",group="billing",outcome="ack"}'),
+    ).toBe(5);
+    expect(
+      valueOf(text, 'bus_message_processing_seconds_count{topic="orders",group="billing"}'),
+    ).toBe(5);
+    expect(
+      valueOf(
+        text,
+        'bus_message_processing_seconds_bucket{le="+Inf",topic="orders",group="billing"}',
+      ),
+    ).toBe(5);
     expect(text).toContain("# TYPE bus_message_processing_seconds histogram");
     await bus.close();
   });
@@ -41,10 +54,17 @@ describe("metrics", () => {
     const { bus, handled } = await busWith();
     const Keyed = defineTopic<number>("orders", { key: (value) => `customer ${value}` });
     await bus.publish(Keyed, 0);
-    await until(async () => (await bus.metrics.scrape()).includes("bus_commit_seconds_count"), soon);
-    const seriesOf = (text: string): number => text.split("\n").filter((line) => line.startsWith("bus_")).length;
+    await until(
+      async () => (await bus.metrics.scrape()).includes("bus_commit_seconds_count"),
+      soon,
+    );
+    const seriesOf = (text: string): number =>
+      text.split("\n").filter((line) => line.startsWith("bus_")).length;
     const before = seriesOf(await bus.metrics.scrape());
-    await bus.publishMany(Keyed, Array.from({ length: 100_000 }, (_, index) => index));
+    await bus.publishMany(
+      Keyed,
+      Array.from({ length: 100_000 }, (_, index) => index),
+    );
     await until(() => handled() === 100_001, { ...soon, timeoutMs: 20_000 });
     expect(seriesOf(await bus.metrics.scrape())).toBe(before);
     await bus.close();
@@ -60,8 +80,12 @@ describe("metrics", () => {
     await until(() => first.handled() === 1 && second.handled() === 2, soon);
     await first.bus.metrics.scrape();
     const text = await second.bus.metrics.scrape();
-    expect(valueOf(text, 'bus_messages_published_total{bus="a",topic="orders",outcome="stored"}')).toBe(1);
-    expect(valueOf(text, 'bus_messages_published_total{bus="b",topic="orders",outcome="stored"}')).toBe(2);
+    expect(
+      valueOf(text, 'bus_messages_published_total{bus="a",topic="orders",outcome="stored"}'),
+    ).toBe(1);
+    expect(
+      valueOf(text, 'bus_messages_published_total{bus="b",topic="orders",outcome="stored"}'),
+    ).toBe(2);
     await first.bus.close();
     await second.bus.close();
     expect(await registry.metrics()).not.toContain("bus_");
@@ -72,7 +96,10 @@ describe("metrics", () => {
     registry.registerMetric(new Counter({ name: "bus_connected", help: "mine", registers: [] }));
     const bus = createEventBus({ transport: memory(), plugins: [metrics({ registry })] });
     bus.instruments.gauge({ name: "bus_connected", help: "h", kind: "gauge", labels: [] }).set(1);
-    await expect(bus.start()).rejects.toMatchObject({ code: "BUS_CONFIG", message: expect.stringContaining("bus_connected") });
+    await expect(bus.start()).rejects.toMatchObject({
+      code: "BUS_CONFIG",
+      message: expect.stringContaining("bus_connected"),
+    });
   });
 });
 
@@ -83,16 +110,32 @@ describe("the HTTP endpoints", () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const get = async (path: string, init?: RequestInit) => {
       const response = await fetch(`${url}${path}`, init);
-      return { status: response.status, body: await response.text(), type: response.headers.get("content-type") };
+      return {
+        status: response.status,
+        body: await response.text(),
+        type: response.headers.get("content-type"),
+      };
     };
-    expect(await get("/metrics")).toMatchObject({ status: 200, type: expect.stringContaining("text/plain") });
+    expect(await get("/metrics")).toMatchObject({
+      status: 200,
+      type: expect.stringContaining("text/plain"),
+    });
     expect(await get("/health/live")).toMatchObject({ status: 200 });
     expect(await get("/health/ready")).toMatchObject({ status: 200, body: '{"status":"healthy"}' });
-    expect(JSON.parse((await get("/health")).body)).toMatchObject({ overall: "healthy", components: { bus: { status: "healthy" } } });
-    expect(await get("/nothing")).toMatchObject({ status: 404, body: expect.stringContaining("/metrics") });
+    expect(JSON.parse((await get("/health")).body)).toMatchObject({
+      overall: "healthy",
+      components: { bus: { status: "healthy" } },
+    });
+    expect(await get("/nothing")).toMatchObject({
+      status: 404,
+      body: expect.stringContaining("/metrics"),
+    });
     expect(await get("/toString")).toMatchObject({ status: 404 });
     expect(await get("/metrics", { method: "POST" })).toMatchObject({ status: 405 });
-    bus.addHealthCheck({ name: "database", check: () => ({ status: "unhealthy", detail: "down" }) });
+    bus.addHealthCheck({
+      name: "database",
+      check: () => ({ status: "unhealthy", detail: "down" }),
+    });
     expect(await get("/health/ready")).toMatchObject({ status: 503 });
     expect(await get("/health/live")).toMatchObject({ status: 200 });
     await bus.close();
@@ -117,7 +160,10 @@ describe("the HTTP endpoints", () => {
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const address = taken.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-    await expect(busWith({ server: { port } })).rejects.toMatchObject({ code: "BUS_CONFIG", message: expect.stringContaining(`127.0.0.1:${port}`) });
+    await expect(busWith({ server: { port } })).rejects.toMatchObject({
+      code: "BUS_CONFIG",
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    });
     await new Promise((resolve) => taken.close(resolve));
   });
 });

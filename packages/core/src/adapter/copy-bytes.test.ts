@@ -16,11 +16,21 @@ it("a copied message keeps everything, headers in order with duplicates", () => 
     timestampMs: 3,
     key: response.subarray(0, 3),
     value: response.subarray(3, 8),
-    headers: [["h", response.subarray(8, 10)], ["h", response.subarray(10, 12)]] as const,
+    headers: [
+      ["h", response.subarray(8, 10)],
+      ["h", response.subarray(10, 12)],
+    ] as const,
   };
   const copy = copyMessage(message);
   response.fill(0);
   expect(new TextDecoder().decode(copy.value ?? undefined)).toBe("value");
-  expect(copy.headers.map(([name, value]) => [name, new TextDecoder().decode(value)])).toEqual([["h", "h1"], ["h", "h2"]]);
-  expect(copyMessage({ ...message, key: null, value: null })).toMatchObject({ key: null, value: null, offset: 2n });
+  expect(copy.headers.map(([name, value]) => [name, new TextDecoder().decode(value)])).toEqual([
+    ["h", "h1"],
+    ["h", "h2"],
+  ]);
+  expect(copyMessage({ ...message, key: null, value: null })).toMatchObject({
+    key: null,
+    value: null,
+    offset: 2n,
+  });
 });

@@ -14,7 +14,12 @@ import { UnorderedScheduler } from "../consume/unordered-scheduler.ts";
 import type { BatchHandler } from "../contracts/handler.ts";
 import type { SettledOutcome } from "../contracts/observer.ts";
 import type { AnyHandler } from "../contracts/plugin.ts";
-import type { FlowControl, RunDelivery, Scheduler, SubscriptionSpec } from "../contracts/scheduler.ts";
+import type {
+  FlowControl,
+  RunDelivery,
+  Scheduler,
+  SubscriptionSpec,
+} from "../contracts/scheduler.ts";
 import { RECOVERY } from "../contracts/service.ts";
 import type { Topic } from "../contracts/topic.ts";
 import { BusConfigError } from "../errors/bus-error.ts";
@@ -43,11 +48,21 @@ export function buildRoute(core: BusCore, request: RouteRequest, handler: AnyHan
 }
 
 /** Wire a batch handler: as `buildRoute`, with batches in place of the scheduler. */
-export function buildBatchRoute(core: BusCore, request: RouteRequest, batch: BatchParts): WiredRoute {
+export function buildBatchRoute(
+  core: BusCore,
+  request: RouteRequest,
+  batch: BatchParts,
+): WiredRoute {
   const single: AnyHandler = (message, context) => batch.handler([message], context);
   const parts = runParts(core, request, single);
   const { decode, running, finish } = parts;
-  const runBatch = createBatchRun({ decode, handler: batch.handler, running, finish, runOne: createRun(parts) });
+  const runBatch = createBatchRun({
+    decode,
+    handler: batch.handler,
+    running,
+    finish,
+    runOne: createRun(parts),
+  });
   const scheduler = new BatchScheduler(runBatch, batch.limits, core.clock);
   return { scheduler: admitting(core, request.spec, scheduler), running };
 }
@@ -71,10 +86,29 @@ function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): Ru
   });
   const { retryPolicy, deadLetterPolicy } = paths;
   // A nack gives the slot back; only without an order to keep is that better than waiting in place.
-  const nackUpToMs = spec.ordering === "none" ? core.transport.capabilities.delayedRedelivery?.maxDelayMs : undefined;
-  const failures = new FailureChain({ spec, clock, random, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
+  const nackUpToMs =
+    spec.ordering === "none"
+      ? core.transport.capabilities.delayedRedelivery?.maxDelayMs
+      : undefined;
+  const failures = new FailureChain({
+    spec,
+    clock,
+    random,
+    reporter,
+    finish,
+    retryPolicy,
+    deadLetterPolicy,
+    nackUpToMs,
+  });
   const timer = timerOf(core, spec);
-  return { decode: createDecoder(topic), handler: paths.composeHandler(handler, spec), running, failures, finish, timer };
+  return {
+    decode: createDecoder(topic),
+    handler: paths.composeHandler(handler, spec),
+    running,
+    failures,
+    finish,
+    timer,
+  };
 }
 
 function timerOf({ clock, instruments }: BusCore, { topic, group }: SubscriptionSpec): RunTimer {
@@ -87,7 +121,8 @@ function timerOf({ clock, instruments }: BusCore, { topic, group }: Subscription
 
 function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpec): Finish {
   const { topic, group } = spec;
-  const counterOf = (outcome: SettledOutcome) => instruments.counter(BUS_METRICS.consumed, { topic, group, outcome });
+  const counterOf = (outcome: SettledOutcome) =>
+    instruments.counter(BUS_METRICS.consumed, { topic, group, outcome });
   const outcomes = {
     ack: counterOf("ack"),
     nack: counterOf("nack"),
@@ -108,15 +143,23 @@ function schedulerFor(core: BusCore, request: RouteRequest, run: RunDelivery): S
     case "none":
       return new UnorderedScheduler(run, spec.concurrency);
     case "key":
-      throw new BusConfigError("BUS_SERVICE_MISSING", `ordering key of topic ${spec.topic} needs a scheduler: install @bus/aggregate`, {
-        details: { path: "ordering", value: "key", install: "@bus/aggregate" },
-      });
+      throw new BusConfigError(
+        "BUS_SERVICE_MISSING",
+        `ordering key of topic ${spec.topic} needs a scheduler: install @bus/aggregate`,
+        {
+          details: { path: "ordering", value: "key", install: "@bus/aggregate" },
+        },
+      );
     default:
       return spec.ordering satisfies never;
   }
 }
 
-function admitting({ paths, reporter }: BusCore, spec: SubscriptionSpec, scheduler: Scheduler): Scheduler {
+function admitting(
+  { paths, reporter }: BusCore,
+  spec: SubscriptionSpec,
+  scheduler: Scheduler,
+): Scheduler {
   if (paths.admits.length === 0) return scheduler;
   return new AdmittingScheduler(scheduler, { admits: paths.admits, spec, reporter });
 }

@@ -26,16 +26,37 @@ export interface BusCore {
 }
 
 /** Make the shared parts of a bus; the transport is created, not connected. */
-export function createBusCore({ clock, logger, random, transport: configured }: ResolvedBusOptions): BusCore {
+export function createBusCore({
+  clock,
+  logger,
+  random,
+  transport: configured,
+}: ResolvedBusOptions): BusCore {
   const instruments = createInstruments();
   const hub = new ObserverHub(logger);
   const reporter = new BusReporter({ clock, logger, instruments, hub });
   const emit = reporter.transportEvent.bind(reporter);
   const transport = configured.create({ clock, logger, instruments, random, emit });
   const paths = new PathContributions();
-  const innermost = measurePublish((messages) => transport.publish(messages), { clock, instruments, hub });
+  const innermost = measurePublish((messages) => transport.publish(messages), {
+    clock,
+    instruments,
+    hub,
+  });
   let composed: PublishFunction | undefined;
   // Composed on first use, when every plugin has had its say, and never again.
-  const publish: PublishFunction = (messages) => (composed ??= paths.composePublish(innermost))(messages);
-  return { clock, logger, random, instruments, hub, reporter, services: new Services(), paths, transport, publish };
+  const publish: PublishFunction = (messages) =>
+    (composed ??= paths.composePublish(innermost))(messages);
+  return {
+    clock,
+    logger,
+    random,
+    instruments,
+    hub,
+    reporter,
+    services: new Services(),
+    paths,
+    transport,
+    publish,
+  };
 }

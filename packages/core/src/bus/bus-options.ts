@@ -67,9 +67,16 @@ export const BUS_DEFAULTS: {
 });
 
 /** The schema of `createEventBus`'s options. */
-export const busOptions: OptionTable<object, ResolvedBusOptions> = optionTable<object, ResolvedBusOptions>({
+export const busOptions: OptionTable<object, ResolvedBusOptions> = optionTable<
+  object,
+  ResolvedBusOptions
+>({
   group: { type: "string", description: "default consumer group of subscriptions" },
-  holdTopics: { type: "list", default: [], description: "topics that the group joins before they have a handler" },
+  holdTopics: {
+    type: "list",
+    default: [],
+    description: "topics that the group joins before they have a handler",
+  },
   drainTimeoutMs: {
     type: "integer",
     min: 0,

@@ -15,7 +15,11 @@ export class BusPublishing {
     this.#publish = publish;
   }
 
-  async publish(topicOrName: Topic<unknown, never> | string, value: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async publish(
+    topicOrName: Topic<unknown, never> | string,
+    value: unknown,
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt> {
     const message = await encodeMessage(publishTopicOf(topicOrName), value, options);
     return onlyReceipt(await publishUntilAborted(() => this.#publish([message]), options.signal));
   }
@@ -27,7 +31,9 @@ export class BusPublishing {
   ): Promise<readonly PublishReceipt[]> {
     const target = publishTopicOf(topic);
     // Everything is encoded before anything is sent: a value that cannot be encoded must not leave half a call behind.
-    const messages = await Promise.all(values.map(async (value) => encodeMessage(target, value, options)));
+    const messages = await Promise.all(
+      values.map(async (value) => encodeMessage(target, value, options)),
+    );
     if (messages.length === 0) return [];
     return publishUntilAborted(() => this.#publish(messages), options.signal);
   }
@@ -36,9 +42,13 @@ export class BusPublishing {
 function publishTopicOf(topic: Topic<unknown, never> | string): Topic<unknown, unknown> {
   const resolved = typeof topic === "string" ? bytesTopic(topic) : topic;
   if (resolved?.kind !== "topic") {
-    throw new BusConfigError("BUS_CONFIG", `topic must be a name or come from defineTopic, got ${typeof topic}`, {
-      details: { path: "topic", value: topic },
-    });
+    throw new BusConfigError(
+      "BUS_CONFIG",
+      `topic must be a name or come from defineTopic, got ${typeof topic}`,
+      {
+        details: { path: "topic", value: topic },
+      },
+    );
   }
   // The public signature ties the value to the topic; from here on values are checked by codec and schema.
   return resolved as Topic<unknown, unknown>;

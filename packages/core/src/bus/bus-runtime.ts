@@ -52,7 +52,8 @@ export class BusRuntime {
   }
 
   start(): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(new BusClosedError("cannot start: the bus is closing or closed"));
+    if (this.#closing !== undefined)
+      return Promise.reject(new BusClosedError("cannot start: the bus is closing or closed"));
     this.#starting ??= this.#start();
     return this.#starting;
   }
@@ -62,30 +63,51 @@ export class BusRuntime {
     return this.#closing;
   }
 
-  async publish(topic: Topic<unknown, never> | string, value: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+  async publish(
+    topic: Topic<unknown, never> | string,
+    value: unknown,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt> {
     this.#requirePublishing();
     return this.#publishing.publish(topic, value, options);
   }
 
-  async publishMany(topic: Topic<unknown, never>, values: readonly unknown[], options?: PublishOptions): Promise<readonly PublishReceipt[]> {
+  async publishMany(
+    topic: Topic<unknown, never>,
+    values: readonly unknown[],
+    options?: PublishOptions,
+  ): Promise<readonly PublishReceipt[]> {
     this.#requirePublishing();
     return this.#publishing.publishMany(topic, values, options);
   }
 
-  async transaction<TResult>(body: (transaction: BusTransaction) => Promise<TResult>): Promise<TResult> {
+  async transaction<TResult>(
+    body: (transaction: BusTransaction) => Promise<TResult>,
+  ): Promise<TResult> {
     this.#requirePublishing();
     return runTransaction(this.#parts, body);
   }
 
-  subscribe(topic: Topic<unknown, never> | string, handler: Handler<never>, options: unknown): Promise<Subscription> {
+  subscribe(
+    topic: Topic<unknown, never> | string,
+    handler: Handler<never>,
+    options: unknown,
+  ): Promise<Subscription> {
     return this.#parts.subscriptions.subscribe(topic, handler, options);
   }
 
-  subscribeBatch(topic: Topic<unknown, never>, handler: BatchHandler<never>, options: unknown): Promise<Subscription> {
+  subscribeBatch(
+    topic: Topic<unknown, never>,
+    handler: BatchHandler<never>,
+    options: unknown,
+  ): Promise<Subscription> {
     return this.#parts.subscriptions.subscribeBatch(topic, handler, options);
   }
 
-  stream<TValue>(topic: Topic<TValue, never>, options: unknown): AsyncIterableIterator<StreamedMessage<TValue>> {
+  stream<TValue>(
+    topic: Topic<TValue, never>,
+    options: unknown,
+  ): AsyncIterableIterator<StreamedMessage<TValue>> {
     const stream = new MessageStream((handler) => this.subscribe(topic, handler, options));
     this.#streams.add(stream);
     // The topic's codec and schema decide the type of the values that its messages carry.
@@ -106,7 +128,9 @@ export class BusRuntime {
     } catch (error) {
       this.#startFailed = true;
       // Nothing of a failed start stays behind; the caller gets the reason, not what closing may add to it.
-      await this.close(0).catch((closeError: unknown) => this.#parts.core.reporter.defect("closing after a failed start failed", closeError));
+      await this.close(0).catch((closeError: unknown) =>
+        this.#parts.core.reporter.defect("closing after a failed start failed", closeError),
+      );
       throw error;
     }
     if (this.#closing === undefined) this.#become("running");
@@ -114,7 +138,9 @@ export class BusRuntime {
 
   async #close(drainTimeoutMs: number): Promise<CloseReport> {
     const failures: unknown[] = [];
-    const attempt = async <TResult>(what: () => Promise<TResult> | TResult): Promise<TResult | undefined> => {
+    const attempt = async <TResult>(
+      what: () => Promise<TResult> | TResult,
+    ): Promise<TResult | undefined> => {
       try {
         return await what();
       } catch (error) {
@@ -127,7 +153,8 @@ export class BusRuntime {
     this.#become("closing");
     for (const stream of this.#streams) stream.finish();
     const report = await attempt(() => this.#parts.subscriptions.close({ drainTimeoutMs }));
-    for (const { instance } of this.#parts.plugins.toReversed()) await attempt(() => instance.close?.());
+    for (const { instance } of this.#parts.plugins.toReversed())
+      await attempt(() => instance.close?.());
     this.#mayPublish = false;
     await attempt(() => this.#parts.core.transport.close({ drainTimeoutMs }));
     this.#become("closed");
@@ -143,12 +170,17 @@ export class BusRuntime {
   #requirePublishing(): void {
     if (!this.#mayPublish) throw new BusClosedError("cannot publish: the bus is closed");
     if (this.#status !== "created") return;
-    throw new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", { details: { path: "status", value: this.#status } });
+    throw new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", {
+      details: { path: "status", value: this.#status },
+    });
   }
 }
 
 function closeFailed(failures: readonly unknown[]): BusError {
   const [first] = failures;
   if (BusError.is(first)) return first;
-  return new BusError("BUS_PLUGIN", `${failures.length} parts of the bus failed while closing`, { cause: first, details: { failures } });
+  return new BusError("BUS_PLUGIN", `${failures.length} parts of the bus failed while closing`, {
+    cause: first,
+    details: { failures },
+  });
 }

@@ -15,10 +15,14 @@ import { readLag } from "./read-lag.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** The members that a list of plugins adds to a bus. */
-export type PluginApis<TPlugins extends readonly Plugin<object>[]> = UnionToIntersection<ApiOf<TPlugins[number]>>;
+export type PluginApis<TPlugins extends readonly Plugin<object>[]> = UnionToIntersection<
+  ApiOf<TPlugins[number]>
+>;
 
 type ApiOf<TPlugin> = TPlugin extends Plugin<infer Api> ? Api : never;
-type UnionToIntersection<TUnion> = (TUnion extends unknown ? (member: TUnion) => void : never) extends (all: infer All) => void
+type UnionToIntersection<TUnion> = (
+  TUnion extends unknown ? (member: TUnion) => void : never
+) extends (all: infer All) => void
   ? All
   : never;
 
@@ -39,8 +43,16 @@ export function createEventBus<const TPlugins extends readonly Plugin<object>[] 
   const resolved = resolveOptions(options);
   const core = createBusCore(resolved);
   const { group, drainTimeoutMs } = resolved;
-  const subscriptions = new Subscriptions(core, { defaultGroup: group, pluginNames: resolved.plugins.map(({ name }) => name) });
-  const plugins = installPlugins(resolved.plugins, { core, subscriptions, group, health: () => bus.health() });
+  const subscriptions = new Subscriptions(core, {
+    defaultGroup: group,
+    pluginNames: resolved.plugins.map(({ name }) => name),
+  });
+  const plugins = installPlugins(resolved.plugins, {
+    core,
+    subscriptions,
+    group,
+    health: () => bus.health(),
+  });
   for (const topic of resolved.holdTopics) subscriptions.hold(topic);
   exportPartitionGauges(core, subscriptions);
   const bus: EventBus = facade({ core, subscriptions, plugins, drainTimeoutMs }, resolved);
@@ -51,9 +63,13 @@ export function createEventBus<const TPlugins extends readonly Plugin<object>[] 
 function resolveOptions(options: unknown): ResolvedBusOptions {
   const resolved = validateOptions(busOptions, options, "createEventBus");
   if (resolved.transport.kind !== "transport" || typeof resolved.transport.create !== "function") {
-    throw new BusConfigError("BUS_CONFIG", "createEventBus.transport must be a transport, for example memory()", {
-      details: { path: "createEventBus.transport", value: resolved.transport },
-    });
+    throw new BusConfigError(
+      "BUS_CONFIG",
+      "createEventBus.transport must be a transport, for example memory()",
+      {
+        details: { path: "createEventBus.transport", value: resolved.transport },
+      },
+    );
   }
   return resolved;
 }
@@ -84,7 +100,10 @@ function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
   };
 }
 
-function describeBus({ core, plugins, subscriptions }: BusRuntimeParts, options: ResolvedBusOptions): Readonly<Record<string, unknown>> {
+function describeBus(
+  { core, plugins, subscriptions }: BusRuntimeParts,
+  options: ResolvedBusOptions,
+): Readonly<Record<string, unknown>> {
   const { transport, group, drainTimeoutMs, holdTopics } = options;
   return {
     group,
@@ -96,18 +115,27 @@ function describeBus({ core, plugins, subscriptions }: BusRuntimeParts, options:
       client: maskSecrets(core.transport.capabilities.description?.describe()),
     },
     plugins: Object.fromEntries(
-      plugins.map(({ name, instance }, index) => [name, maskSecrets(instance.describe?.() ?? options.plugins[index]?.options)]),
+      plugins.map(({ name, instance }, index) => [
+        name,
+        maskSecrets(instance.describe?.() ?? options.plugins[index]?.options),
+      ]),
     ),
     subscriptions: subscriptions.active().map(({ spec }) => maskSecrets({ ...spec })),
   };
 }
 
 function addApi(bus: EventBus, { name, instance }: InstalledPlugin): void {
-  for (const [member, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(instance.api))) {
+  for (const [member, descriptor] of Object.entries(
+    Object.getOwnPropertyDescriptors(instance.api),
+  )) {
     if (member in bus) {
-      throw new BusConfigError("BUS_CONFIG", `plugin ${name} adds ${member}, which the bus already has`, {
-        details: { path: `plugins.${name}`, value: member },
-      });
+      throw new BusConfigError(
+        "BUS_CONFIG",
+        `plugin ${name} adds ${member}, which the bus already has`,
+        {
+          details: { path: `plugins.${name}`, value: member },
+        },
+      );
     }
     Object.defineProperty(bus, member, descriptor);
   }

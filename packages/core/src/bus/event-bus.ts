@@ -11,7 +11,9 @@ import type { CloseReport, PartitionState } from "../contracts/transport.ts";
 import type { PublishOptions } from "../publish/encode-message.ts";
 
 /** A topic, or the name of one whose values are bytes (`null` is a tombstone). */
-export type TopicOrName<TValue, TInput> = Topic<TValue, TInput> | (Uint8Array extends TInput ? string : never);
+export type TopicOrName<TValue, TInput> =
+  | Topic<TValue, TInput>
+  | (Uint8Array extends TInput ? string : never);
 
 /** Publishes values. */
 export interface BusPublisher {
@@ -22,8 +24,16 @@ export interface BusPublisher {
    * @throws BusTransportError `BUS_MESSAGE_TOO_LARGE`, `BUS_BUFFER_FULL`, `BUS_PUBLISH_FAILED`, `BUS_OUTCOME_UNKNOWN`.
    * @throws BusClosedError `BUS_CLOSED` once the bus has stopped publishing.
    */
-  publish<TInput>(topic: Topic<unknown, TInput>, value: TInput, options?: PublishOptions): Promise<PublishReceipt>;
-  publish(topic: string, value: Uint8Array | null, options?: PublishOptions): Promise<PublishReceipt>;
+  publish<TInput>(
+    topic: Topic<unknown, TInput>,
+    value: TInput,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
+  publish(
+    topic: string,
+    value: Uint8Array | null,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
   /**
    * Publish many values in one call, in this order per key.
    *
@@ -37,7 +47,8 @@ export interface BusPublisher {
 }
 
 /** How batches are made. */
-export interface SubscribeBatchOptions extends Omit<SubscribeOptions, "ordering" | "concurrency">, Partial<BatchLimits> {}
+export interface SubscribeBatchOptions
+  extends Omit<SubscribeOptions, "ordering" | "concurrency">, Partial<BatchLimits> {}
 
 /** An open transaction of a bus. */
 export interface BusTransaction extends BusPublisher {
@@ -77,8 +88,16 @@ export interface BusSubscriber {
    * @throws BusConfigError `BUS_CONFIG`: no group, an unknown option, a second handler for a topic in one group;
    *   `BUS_SERVICE_MISSING`: ordering `key` without `@bus/aggregate`.
    */
-  subscribe<TValue>(topic: Topic<TValue, never>, handler: Handler<TValue>, options?: SubscribeOptions): Promise<Subscription>;
-  subscribe(topic: string, handler: Handler<Uint8Array | null>, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe<TValue>(
+    topic: Topic<TValue, never>,
+    handler: Handler<TValue>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  subscribe(
+    topic: string,
+    handler: Handler<Uint8Array | null>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
   /** Handle a topic in batches of one partition, in offset order; one batch of a partition at a time. */
   subscribeBatch<TValue>(
     topic: Topic<TValue, never>,
@@ -89,7 +108,10 @@ export interface BusSubscriber {
    * Iterate over a topic. A message is acknowledged when the next one is asked for; leaving the loop early gives the
    * current one back unacknowledged.
    */
-  stream<TValue>(topic: Topic<TValue, never>, options?: SubscribeOptions): AsyncIterableIterator<StreamedMessage<TValue>>;
+  stream<TValue>(
+    topic: Topic<TValue, never>,
+    options?: SubscribeOptions,
+  ): AsyncIterableIterator<StreamedMessage<TValue>>;
 }
 
 /** What is going on inside a bus; bounded, without message contents. */
@@ -150,4 +172,5 @@ export interface BusLifecycle extends AsyncDisposable {
 }
 
 /** An event bus; plugins add their own members. */
-export interface EventBus extends BusPublisher, BusSubscriber, BusTransactions, BusOperations, BusLifecycle {}
+export interface EventBus
+  extends BusPublisher, BusSubscriber, BusTransactions, BusOperations, BusLifecycle {}

@@ -1,6 +1,12 @@
 import { wait } from "../adapter/wait.ts";
 import type { Clock } from "../contracts/clock.ts";
-import type { BusHealth, ComponentHealth, HealthCheck, HealthReport, HealthStatus } from "../contracts/health.ts";
+import type {
+  BusHealth,
+  ComponentHealth,
+  HealthCheck,
+  HealthReport,
+  HealthStatus,
+} from "../contracts/health.ts";
 import type { BusStatus } from "../contracts/observer.ts";
 import type { GroupConsumer } from "../consume/group-consumer.ts";
 import type { BusCore } from "./bus-core.ts";
@@ -24,16 +30,31 @@ export class HealthBoard {
   async check(subject: HealthSubject): Promise<BusHealth> {
     const { core } = subject;
     const nowMs = core.clock.now();
-    const own = { bus: busFinding(subject), handlers: handlersFinding(core), subscriptions: subscriptionsFinding(subject) };
-    const checks = await Promise.all(core.paths.healthChecks.map((check) => runCheck(check, core.clock)));
-    const components: Record<string, ComponentHealth> = { ...core.transport.capabilities.health?.report() };
-    for (const [name, finding] of [...Object.entries(own), ...checks]) components[name] = this.#date(name, finding, nowMs);
-    return { overall: worst(components), components, metrics: metricsOf(subject), lastCheckMs: nowMs };
+    const own = {
+      bus: busFinding(subject),
+      handlers: handlersFinding(core),
+      subscriptions: subscriptionsFinding(subject),
+    };
+    const checks = await Promise.all(
+      core.paths.healthChecks.map((check) => runCheck(check, core.clock)),
+    );
+    const components: Record<string, ComponentHealth> = {
+      ...core.transport.capabilities.health?.report(),
+    };
+    for (const [name, finding] of [...Object.entries(own), ...checks])
+      components[name] = this.#date(name, finding, nowMs);
+    return {
+      overall: worst(components),
+      components,
+      metrics: metricsOf(subject),
+      lastCheckMs: nowMs,
+    };
   }
 
   #date(name: string, finding: Finding, nowMs: number): ComponentHealth {
     const before = this.#since.get(name);
-    const sinceMs = before !== undefined && before.status === finding.status ? before.sinceMs : nowMs;
+    const sinceMs =
+      before !== undefined && before.status === finding.status ? before.sinceMs : nowMs;
     this.#since.set(name, { status: finding.status, sinceMs });
     return { ...finding, sinceMs };
   }
@@ -47,22 +68,37 @@ function busFinding({ status }: HealthSubject): Finding {
 function handlersFinding({ reporter }: BusCore): Finding {
   const failing = reporter.failingDeliveries.filter(({ failures }) => failures >= 3);
   const deadLetter = reporter.failingDeliveries.find(({ deadLetterFailing }) => deadLetterFailing);
-  if (deadLetter !== undefined) return { status: "degraded", detail: `dead letters of ${deadLetter.subscription.topic} cannot be stored` };
+  if (deadLetter !== undefined)
+    return {
+      status: "degraded",
+      detail: `dead letters of ${deadLetter.subscription.topic} cannot be stored`,
+    };
   if (failing.length === 0) return HEALTHY;
-  return { status: "degraded", detail: `${failing.length} messages have failed at least three times and hold their key or partition` };
+  return {
+    status: "degraded",
+    detail: `${failing.length} messages have failed at least three times and hold their key or partition`,
+  };
 }
 
 function subscriptionsFinding({ core, consumers }: HealthSubject): Finding {
   const nowMs = core.clock.now();
   for (const consumer of consumers) {
     for (const { topic, partition, oldestUnsettled } of consumer.partitions()) {
-      if (oldestUnsettled === undefined || nowMs - oldestUnsettled.deliveredAtMs < BUS_DEFAULTS.stalledAfterMs) continue;
+      if (
+        oldestUnsettled === undefined ||
+        nowMs - oldestUnsettled.deliveredAtMs < BUS_DEFAULTS.stalledAfterMs
+      )
+        continue;
       const seconds = Math.round((nowMs - oldestUnsettled.deliveredAtMs) / 1000);
-      return { status: "unhealthy", detail: `${topic}/${partition} is stalled at offset ${oldestUnsettled.offset} for ${seconds} s` };
+      return {
+        status: "unhealthy",
+        detail: `${topic}/${partition} is stalled at offset ${oldestUnsettled.offset} for ${seconds} s`,
+      };
     }
   }
   const held = consumers.flatMap(({ heldTopics }) => heldTopics);
-  if (held.length > 0) return { status: "degraded", detail: `topics without a handler are held: ${held.join(", ")}` };
+  if (held.length > 0)
+    return { status: "degraded", detail: `topics without a handler are held: ${held.join(", ")}` };
   return HEALTHY;
 }
 
@@ -70,13 +106,21 @@ function subscriptionsFinding({ core, consumers }: HealthSubject): Finding {
 async function runCheck(check: HealthCheck, clock: Clock): Promise<readonly [string, Finding]> {
   const deadline = new AbortController();
   const timer = new AbortController();
-  const hung = wait(clock, BUS_DEFAULTS.healthCheckTimeoutMs, timer.signal).then((elapsed): Finding => {
-    if (elapsed) deadline.abort();
-    return { status: "degraded", detail: `check ${check.name} did not answer within ${BUS_DEFAULTS.healthCheckTimeoutMs} ms` };
-  });
+  const hung = wait(clock, BUS_DEFAULTS.healthCheckTimeoutMs, timer.signal).then(
+    (elapsed): Finding => {
+      if (elapsed) deadline.abort();
+      return {
+        status: "degraded",
+        detail: `check ${check.name} did not answer within ${BUS_DEFAULTS.healthCheckTimeoutMs} ms`,
+      };
+    },
+  );
   const answer = Promise.resolve()
     .then(() => check.check(deadline.signal))
-    .catch((error: unknown): Finding => ({ status: "unhealthy", detail: `check ${check.name} failed: ${messageOf(error)}` }));
+    .catch((error: unknown): Finding => ({
+      status: "unhealthy",
+      detail: `check ${check.name} failed: ${messageOf(error)}`,
+    }));
   const finding = await Promise.race([answer, hung]);
   timer.abort();
   return [check.name, finding];

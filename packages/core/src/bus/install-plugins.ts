@@ -20,7 +20,10 @@ export interface InstallTarget {
  * @throws BusConfigError `BUS_CONFIG` for a plugin that is there twice; what a plugin throws itself (`BUS_UNSUPPORTED`)
  *   passes through, anything else becomes `BUS_PLUGIN` with the plugin's name.
  */
-export function installPlugins(plugins: readonly Plugin<object>[], target: InstallTarget): readonly InstalledPlugin[] {
+export function installPlugins(
+  plugins: readonly Plugin<object>[],
+  target: InstallTarget,
+): readonly InstalledPlugin[] {
   const names = new Set<string>();
   const host = createHost(target);
   return plugins.map((plugin, index) => {
@@ -36,7 +39,10 @@ function install(plugin: Plugin<object>, host: PluginHost): InstalledPlugin["ins
     return plugin.install(host);
   } catch (error) {
     if (BusError.is(error)) throw error;
-    throw new BusError("BUS_PLUGIN", `plugin ${plugin.name} could not be installed`, { details: { plugin: plugin.name }, cause: error });
+    throw new BusError("BUS_PLUGIN", `plugin ${plugin.name} could not be installed`, {
+      details: { plugin: plugin.name },
+      cause: error,
+    });
   }
 }
 
@@ -71,11 +77,17 @@ function createHost({ core, subscriptions, group, health }: InstallTarget): Plug
 }
 
 function notAPlugin(value: unknown, index: number): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `plugins.${index} is not a plugin, got ${typeof value}; call its factory, for example dlq()`, {
-    details: { path: `plugins.${index}`, value },
-  });
+  return new BusConfigError(
+    "BUS_CONFIG",
+    `plugins.${index} is not a plugin, got ${typeof value}; call its factory, for example dlq()`,
+    {
+      details: { path: `plugins.${index}`, value },
+    },
+  );
 }
 
 function pluginTwice(name: string): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `plugin ${name} is given twice`, { details: { path: "plugins", value: name } });
+  return new BusConfigError("BUS_CONFIG", `plugin ${name} is given twice`, {
+    details: { path: "plugins", value: name },
+  });
 }

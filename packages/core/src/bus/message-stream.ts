@@ -67,7 +67,8 @@ export class MessageStream implements AsyncIterableIterator<StreamedMessage<unkn
   #offer(message: Message<unknown>, context: HandlerContext): Promise<void> {
     if (this.#ended) return Promise.reject(streamLeft());
     return new Promise((resolve, reject) => {
-      const settle: Offer["settle"] = (outcome) => (outcome === "handled" ? resolve() : reject(streamLeft()));
+      const settle: Offer["settle"] = (outcome) =>
+        outcome === "handled" ? resolve() : reject(streamLeft());
       this.#offers.push({ streamed: { message, context }, settle });
       this.#wake?.();
     });
@@ -76,5 +77,8 @@ export class MessageStream implements AsyncIterableIterator<StreamedMessage<unkn
 
 /** Keeps the message where it is until its subscription, which is closing, releases it. */
 function streamLeft(): RetryLater {
-  return new RetryLater({ afterMs: 1_000, reason: "the stream was left before the message was handled" });
+  return new RetryLater({
+    afterMs: 1_000,
+    reason: "the stream was left before the message was handled",
+  });
 }

@@ -75,12 +75,18 @@ export class Services implements ServiceDirectory {
   require<TService>(key: ServiceKey<TService>): TService {
     const service = this.find(key);
     if (service !== undefined) return service;
-    throw new BusConfigError("BUS_SERVICE_MISSING", `service ${key.id} is missing: install ${key.providedBy}`, {
-      details: { service: key.id, install: key.providedBy },
-    });
+    throw new BusConfigError(
+      "BUS_SERVICE_MISSING",
+      `service ${key.id} is missing: install ${key.providedBy}`,
+      {
+        details: { service: key.id, install: key.providedBy },
+      },
+    );
   }
 }
 
 function twice(what: string): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `two plugins provide the ${what}`, { details: { path: "plugins", value: what } });
+  return new BusConfigError("BUS_CONFIG", `two plugins provide the ${what}`, {
+    details: { path: "plugins", value: what },
+  });
 }

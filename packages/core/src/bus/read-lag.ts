@@ -12,13 +12,21 @@ export function readLag(
   const { lag } = core.transport.capabilities;
   const group = query.group ?? options.group;
   if (lag === undefined) {
-    throw new BusConfigError("BUS_UNSUPPORTED", `transport ${core.transport.name} has no capability lag`, {
-      details: { transport: core.transport.name, capability: "lag" },
-    });
+    throw new BusConfigError(
+      "BUS_UNSUPPORTED",
+      `transport ${core.transport.name} has no capability lag`,
+      {
+        details: { transport: core.transport.name, capability: "lag" },
+      },
+    );
   }
   if (group === undefined) {
-    throw new BusConfigError("BUS_CONFIG", "group is required to read lag, got undefined", { details: { path: "group" } });
+    throw new BusConfigError("BUS_CONFIG", "group is required to read lag, got undefined", {
+      details: { path: "group" },
+    });
   }
-  const handled = subscriptions.active().flatMap(({ spec }) => (spec.group === group ? [spec.topic] : []));
+  const handled = subscriptions
+    .active()
+    .flatMap(({ spec }) => (spec.group === group ? [spec.topic] : []));
   return lag.read({ ...query, group, topics: query.topics ?? handled });
 }

@@ -24,15 +24,24 @@ export function runTransaction<TResult>(
   return requireRunner(parts.core).run((transaction) => body(busTransaction(parts, transaction)));
 }
 
-function busTransaction({ core, subscriptions }: TransactionParts, transaction: TransportTransaction): BusTransaction {
-  const publishing = new BusPublishing(core.paths.composePublish((messages) => transaction.publish(messages)));
+function busTransaction(
+  { core, subscriptions }: TransactionParts,
+  transaction: TransportTransaction,
+): BusTransaction {
+  const publishing = new BusPublishing(
+    core.paths.composePublish((messages) => transaction.publish(messages)),
+  );
   return {
-    publish: (topic: Topic<unknown, never> | string, value: unknown, options?: object): Promise<PublishReceipt> =>
-      publishing.publish(topic, value, options),
+    publish: (
+      topic: Topic<unknown, never> | string,
+      value: unknown,
+      options?: object,
+    ): Promise<PublishReceipt> => publishing.publish(topic, value, options),
     publishMany: (topic, values, options) => publishing.publishMany(topic, values, options),
     consumed(message: Message<unknown>) {
       const delivery = deliveryOf(message);
-      const ordering = subscriptions.active().find(({ spec }) => spec.topic === message.topic)?.spec.ordering;
+      const ordering = subscriptions.active().find(({ spec }) => spec.topic === message.topic)
+        ?.spec.ordering;
       if (delivery === undefined || ordering === undefined) throw notOfThisBus(message);
       if (ordering !== "partition") throw orderingNotSupported(message.topic, ordering);
       transaction.consumed(delivery);
@@ -43,15 +52,23 @@ function busTransaction({ core, subscriptions }: TransactionParts, transaction: 
 function requireRunner({ transport }: BusCore): TransactionRunner {
   const { transactions } = transport.capabilities;
   if (transactions !== undefined) return transactions;
-  throw new BusConfigError("BUS_UNSUPPORTED", `transport ${transport.name} has no capability transactions`, {
-    details: { transport: transport.name, capability: "transactions" },
-  });
+  throw new BusConfigError(
+    "BUS_UNSUPPORTED",
+    `transport ${transport.name} has no capability transactions`,
+    {
+      details: { transport: transport.name, capability: "transactions" },
+    },
+  );
 }
 
 function notOfThisBus({ topic }: Message<unknown>): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `consumed needs the message that a handler of this bus was given, got one of topic ${topic}`, {
-    details: { path: "message", value: topic },
-  });
+  return new BusConfigError(
+    "BUS_CONFIG",
+    `consumed needs the message that a handler of this bus was given, got one of topic ${topic}`,
+    {
+      details: { path: "message", value: topic },
+    },
+  );
 }
 
 function orderingNotSupported(topic: string, ordering: Ordering): BusConfigError {

@@ -36,11 +36,18 @@ const shared = {
     default: BUS_DEFAULTS.maxProcessingTimeMs,
     description: "deadline of one handler run, in milliseconds",
   },
-  plugins: { type: "object", default: {}, description: "options of plugins for this subscription, by plugin name" },
+  plugins: {
+    type: "object",
+    default: {},
+    description: "options of plugins for this subscription, by plugin name",
+  },
 } as const;
 
 /** The schema of `subscribe`'s options. */
-export const subscribeOptions: OptionTable<object, ResolvedSubscribeOptions> = optionTable<object, ResolvedSubscribeOptions>({
+export const subscribeOptions: OptionTable<object, ResolvedSubscribeOptions> = optionTable<
+  object,
+  ResolvedSubscribeOptions
+>({
   ...shared,
   ordering: {
     type: "choice",
@@ -57,9 +64,17 @@ export const subscribeOptions: OptionTable<object, ResolvedSubscribeOptions> = o
 });
 
 /** The schema of `subscribeBatch`'s options. */
-export const subscribeBatchOptions: OptionTable<object, ResolvedBatchOptions> = optionTable<object, ResolvedBatchOptions>({
+export const subscribeBatchOptions: OptionTable<object, ResolvedBatchOptions> = optionTable<
+  object,
+  ResolvedBatchOptions
+>({
   ...shared,
-  maxMessages: { type: "integer", min: 1, default: BUS_DEFAULTS.batchMaxMessages, description: "most messages in a batch" },
+  maxMessages: {
+    type: "integer",
+    min: 1,
+    default: BUS_DEFAULTS.batchMaxMessages,
+    description: "most messages in a batch",
+  },
   maxWaitMs: {
     type: "integer",
     min: 0,

@@ -59,19 +59,32 @@ export class Subscriptions {
     this.#consumer(this.#groupOf(undefined)).hold(topic);
   }
 
-  async subscribe(topicOrName: Topic<unknown, never> | string, handler: Handler<never>, given: unknown): Promise<Subscription> {
+  async subscribe(
+    topicOrName: Topic<unknown, never> | string,
+    handler: Handler<never>,
+    given: unknown,
+  ): Promise<Subscription> {
     requireFunction(handler);
     const options = validateOptions(subscribeOptions, given, "subscribe");
     const topic = topicOf(topicOrName);
     const spec = this.#spec(topic, options);
     const { startFrom, maxProcessingTimeMs } = options;
-    const wire = (request: RouteRequest): WiredRoute => buildRoute(this.#core, request, handler as AnyHandler); // called with values of its topic only
+    const wire = (request: RouteRequest): WiredRoute =>
+      buildRoute(this.#core, request, handler as AnyHandler); // called with values of its topic only
     return this.#add({ topic, spec, startFrom, maxProcessingTimeMs, wire });
   }
 
-  async subscribeBatch(topic: Topic<unknown, never>, handler: BatchHandler<never>, given: unknown): Promise<Subscription> {
+  async subscribeBatch(
+    topic: Topic<unknown, never>,
+    handler: BatchHandler<never>,
+    given: unknown,
+  ): Promise<Subscription> {
     requireFunction(handler);
-    const { maxMessages, maxWaitMs, ...options } = validateOptions(subscribeBatchOptions, given, "subscribeBatch");
+    const { maxMessages, maxWaitMs, ...options } = validateOptions(
+      subscribeBatchOptions,
+      given,
+      "subscribeBatch",
+    );
     const spec = this.#spec(topic, { ...options, ordering: "partition", concurrency: 1 });
     const { startFrom, maxProcessingTimeMs } = options;
     // Called with values of its topic only.
@@ -90,11 +103,20 @@ export class Subscriptions {
     this.#closing = true;
     const reports = await Promise.all(this.consumers.map((consumer) => consumer.close(options)));
     for (const running of this.#running) running.close();
-    return { abandonedDeliveries: reports.reduce((sum, report) => sum + report.abandonedDeliveries, 0) };
+    return {
+      abandonedDeliveries: reports.reduce((sum, report) => sum + report.abandonedDeliveries, 0),
+    };
   }
 
-  async #add({ topic, spec, startFrom, maxProcessingTimeMs, wire }: NewRoute): Promise<Subscription> {
-    if (this.#closing) throw new BusClosedError(`cannot subscribe ${spec.topic}: the bus is closing`);
+  async #add({
+    topic,
+    spec,
+    startFrom,
+    maxProcessingTimeMs,
+    wire,
+  }: NewRoute): Promise<Subscription> {
+    if (this.#closing)
+      throw new BusClosedError(`cannot subscribe ${spec.topic}: the bus is closing`);
     const consumer = this.#consumer(spec.group);
     if (consumer.hasHandler(spec.topic)) throw secondHandler(spec);
     const { scheduler, running } = wire({ topic, spec, maxProcessingTimeMs, flow: consumer.flow });
@@ -107,26 +129,49 @@ export class Subscriptions {
       running.close();
       this.#running.delete(running);
     });
-    return { topic: spec.topic, group: spec.group, close: (options) => close(options?.hold === true) };
+    return {
+      topic: spec.topic,
+      group: spec.group,
+      close: (options) => close(options?.hold === true),
+    };
   }
 
-  #spec(topic: Topic<unknown, never>, options: Omit<SubscriptionSpec, "topic" | "group"> & { readonly group?: string }): SubscriptionSpec {
-    const unknown = Object.keys(options.plugins).find((name) => !this.#rules.pluginNames.includes(name));
+  #spec(
+    topic: Topic<unknown, never>,
+    options: Omit<SubscriptionSpec, "topic" | "group"> & { readonly group?: string },
+  ): SubscriptionSpec {
+    const unknown = Object.keys(options.plugins).find(
+      (name) => !this.#rules.pluginNames.includes(name),
+    );
     if (unknown !== undefined) {
-      throw new BusConfigError("BUS_CONFIG", `subscribe.plugins.${unknown} names a plugin that is not installed`, {
-        details: { path: `subscribe.plugins.${unknown}`, value: options.plugins[unknown] },
-      });
+      throw new BusConfigError(
+        "BUS_CONFIG",
+        `subscribe.plugins.${unknown} names a plugin that is not installed`,
+        {
+          details: { path: `subscribe.plugins.${unknown}`, value: options.plugins[unknown] },
+        },
+      );
     }
     const { ordering, concurrency, plugins } = options;
-    return Object.freeze({ topic: topic.name, group: this.#groupOf(options.group), ordering, concurrency, plugins });
+    return Object.freeze({
+      topic: topic.name,
+      group: this.#groupOf(options.group),
+      ordering,
+      concurrency,
+      plugins,
+    });
   }
 
   #groupOf(group: string | undefined): string {
     const chosen = group ?? this.#rules.defaultGroup;
     if (chosen !== undefined && chosen !== "") return chosen;
-    throw new BusConfigError("BUS_CONFIG", `group is required to subscribe, got ${JSON.stringify(chosen)}`, {
-      details: { path: "group", value: chosen },
-    });
+    throw new BusConfigError(
+      "BUS_CONFIG",
+      `group is required to subscribe, got ${JSON.stringify(chosen)}`,
+      {
+        details: { path: "group", value: chosen },
+      },
+    );
   }
 
   #consumer(group: string): GroupConsumer {
@@ -142,9 +187,13 @@ export class Subscriptions {
 function topicOf(topic: Topic<unknown, never> | string): Topic<unknown, never> {
   if (typeof topic === "string") return bytesTopic(topic);
   if (topic?.kind === "topic") return topic;
-  throw new BusConfigError("BUS_CONFIG", `topic must be a name or come from defineTopic, got ${typeof topic}`, {
-    details: { path: "topic", value: topic },
-  });
+  throw new BusConfigError(
+    "BUS_CONFIG",
+    `topic must be a name or come from defineTopic, got ${typeof topic}`,
+    {
+      details: { path: "topic", value: topic },
+    },
+  );
 }
 
 function requireFunction(handler: unknown): void {
@@ -155,13 +204,19 @@ function requireFunction(handler: unknown): void {
 }
 
 function secondHandler({ topic, group }: SubscriptionSpec): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `topic ${topic} already has a handler in group ${group}; use another group for a second one`, {
-    details: { path: "topic", value: topic, group },
-  });
+  return new BusConfigError(
+    "BUS_CONFIG",
+    `topic ${topic} already has a handler in group ${group}; use another group for a second one`,
+    {
+      details: { path: "topic", value: topic, group },
+    },
+  );
 }
 
 /** Later calls share the outcome of the first. */
-function once<TArgument>(action: (argument: TArgument) => Promise<void>): (argument: TArgument) => Promise<void> {
+function once<TArgument>(
+  action: (argument: TArgument) => Promise<void>,
+): (argument: TArgument) => Promise<void> {
   let outcome: Promise<void> | undefined;
   return (argument) => (outcome ??= action(argument));
 }

@@ -7,14 +7,33 @@ import { ObserverHub } from "../observe/observer-hub.ts";
 import { fakeDelivery, fakeOwnership, settled } from "../../test/fake-delivery.ts";
 import { AdmittingScheduler } from "./admission.ts";
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const spec = { topic: "orders", group: "g", ordering: "partition", concurrency: 1, plugins: {} } as const;
+const silent = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+const spec = {
+  topic: "orders",
+  group: "g",
+  ordering: "partition",
+  concurrency: 1,
+  plugins: {},
+} as const;
 
 function admitting(admits: readonly Admit[]) {
   const letIn: bigint[] = [];
-  const inner = { schedule: (delivery: Delivery) => void letIn.push(delivery.offset), drained: () => Promise.resolve() };
+  const inner = {
+    schedule: (delivery: Delivery) => void letIn.push(delivery.offset),
+    drained: () => Promise.resolve(),
+  };
   const clock = { now: () => 0, monotonicMs: () => 0, schedule: () => () => undefined };
-  const reporter = new BusReporter({ clock, logger: silent, instruments: createInstruments(), hub: new ObserverHub(silent) });
+  const reporter = new BusReporter({
+    clock,
+    logger: silent,
+    instruments: createInstruments(),
+    hub: new ObserverHub(silent),
+  });
   return { scheduler: new AdmittingScheduler(inner, { admits, spec, reporter }), letIn };
 }
 
@@ -22,7 +41,8 @@ describe("AdmittingScheduler", () => {
   it("keeps the order of deliveries when the first of them waits", async () => {
     const gates = new Map<bigint, () => void>();
     const { scheduler, letIn } = admitting([
-      ({ offset }) => (offset === 0n ? new Promise((resolve) => void gates.set(offset, resolve)) : undefined),
+      ({ offset }) =>
+        offset === 0n ? new Promise((resolve) => void gates.set(offset, resolve)) : undefined,
     ]);
     for (const offset of [0, 1, 2]) scheduler.schedule(fakeDelivery({ offset }));
     await settled();
@@ -48,7 +68,9 @@ describe("AdmittingScheduler", () => {
 
   it("lets in what a failing hook would have blocked or lost", async () => {
     const { scheduler, letIn } = admitting([
-      () => { throw new Error("sync"); },
+      () => {
+        throw new Error("sync");
+      },
       () => Promise.reject(new Error("async")),
     ]);
     scheduler.schedule(fakeDelivery());

@@ -16,7 +16,10 @@ export class AdmittingScheduler implements Scheduler {
   readonly #queue = new Fifo<Delivery>();
   #working: Promise<void> | undefined;
 
-  constructor(scheduler: Scheduler, parts: { admits: readonly Admit[]; spec: SubscriptionSpec; reporter: BusReporter }) {
+  constructor(
+    scheduler: Scheduler,
+    parts: { admits: readonly Admit[]; spec: SubscriptionSpec; reporter: BusReporter },
+  ) {
     this.#scheduler = scheduler;
     this.#admits = parts.admits;
     this.#spec = parts.spec;
@@ -62,7 +65,9 @@ export class AdmittingScheduler implements Scheduler {
     if (delivery.draining.aborted) return undefined;
     try {
       const waiting = this.#admits[index]?.(delivery, this.#spec);
-      return waiting?.catch((error: unknown) => this.#reporter.defect("an admit hook failed", error));
+      return waiting?.catch((error: unknown) =>
+        this.#reporter.defect("an admit hook failed", error),
+      );
     } catch (error) {
       this.#reporter.defect("an admit hook failed", error);
       return undefined;

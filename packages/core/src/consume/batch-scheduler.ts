@@ -43,7 +43,12 @@ export class BatchScheduler implements Scheduler {
     this.#unfinished++;
     if (buffer.draining !== delivery.draining) this.#watchDraining(buffer, delivery.draining);
     if (buffer.running) return;
-    if (buffer.due || delivery.draining.aborted || buffer.deliveries.length >= this.#limits.maxMessages) void this.#work(buffer);
+    if (
+      buffer.due ||
+      delivery.draining.aborted ||
+      buffer.deliveries.length >= this.#limits.maxMessages
+    )
+      void this.#work(buffer);
     else this.#armTimer(buffer);
   }
 
@@ -55,7 +60,13 @@ export class BatchScheduler implements Scheduler {
   #bufferOf(partition: number): PartitionBuffer {
     const known = this.#buffers.get(partition);
     if (known !== undefined) return known;
-    const buffer = { deliveries: [], running: false, due: false, cancelTimer: undefined, draining: undefined };
+    const buffer = {
+      deliveries: [],
+      running: false,
+      due: false,
+      cancelTimer: undefined,
+      draining: undefined,
+    };
     this.#buffers.set(partition, buffer);
     return buffer;
   }

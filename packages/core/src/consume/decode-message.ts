@@ -67,12 +67,14 @@ export function deliveryOf(message: object): Delivery | undefined {
  */
 export function createDecoder(topic: Topic<unknown, never>): DecodeMessage {
   const { schema } = topic;
-  if (schema === undefined) return (delivery) => new DecodedMessage(delivery, decodeValue(topic, delivery));
+  if (schema === undefined)
+    return (delivery) => new DecodedMessage(delivery, decodeValue(topic, delivery));
   return (delivery) => {
     const raw = decodeValue(topic, delivery);
     if (raw === null && topic.tombstones) return new DecodedMessage(delivery, null);
     const value = checkSchema(schema, raw, topic.name);
-    if (value instanceof Promise) return value.then((settled: unknown) => new DecodedMessage(delivery, settled));
+    if (value instanceof Promise)
+      return value.then((settled: unknown) => new DecodedMessage(delivery, settled));
     return new DecodedMessage(delivery, value);
   };
 }
@@ -81,7 +83,11 @@ function decodeValue(topic: Topic<unknown, never>, delivery: Delivery): unknown 
   const bytes = delivery.value;
   if (bytes === null) {
     if (topic.tombstones) return null;
-    throw undecodable(delivery, "is a tombstone, but its topic is not defined with tombstones", undefined);
+    throw undecodable(
+      delivery,
+      "is a tombstone, but its topic is not defined with tombstones",
+      undefined,
+    );
   }
   try {
     return topic.codec.decode(bytes);

@@ -2,7 +2,12 @@ import { backOffMs } from "../adapter/back-off.ts";
 import { wait } from "../adapter/wait.ts";
 import type { Clock } from "../contracts/clock.ts";
 import type { Delivery } from "../contracts/delivery.ts";
-import type { DeadLetterPolicy, Failure, FailureDecision, RetryPolicy } from "../contracts/failure.ts";
+import type {
+  DeadLetterPolicy,
+  Failure,
+  FailureDecision,
+  RetryPolicy,
+} from "../contracts/failure.ts";
 import type { SettledOutcome } from "../contracts/observer.ts";
 import type { SubscriptionSpec } from "../contracts/scheduler.ts";
 import type { BusReporter } from "../observe/bus-reporter.ts";
@@ -28,7 +33,11 @@ export interface FailedAttempt {
 }
 
 /** Ends a delivery; the only way to do so inside core. */
-export type Finish = (delivery: Delivery, outcome: SettledOutcome, redeliverAfterMs?: number) => void;
+export type Finish = (
+  delivery: Delivery,
+  outcome: SettledOutcome,
+  redeliverAfterMs?: number,
+) => void;
 
 /** What the failure chain of one subscription is made of. */
 export interface FailureChainParts {
@@ -99,7 +108,8 @@ export class FailureChain {
   async #holdForRetry(failure: Failure, afterMs: number): Promise<boolean> {
     const { delivery } = failure;
     const { nackUpToMs } = this.#parts;
-    if (nackUpToMs !== undefined && afterMs <= nackUpToMs) return this.#finish(delivery, "nack", afterMs);
+    if (nackUpToMs !== undefined && afterMs <= nackUpToMs)
+      return this.#finish(delivery, "nack", afterMs);
     if (await wait(this.#parts.clock, afterMs, delivery.draining)) return false;
     return this.#finish(delivery, "aborted");
   }
@@ -107,7 +117,8 @@ export class FailureChain {
   async #storeDeadLetter(failure: Failure, errorClass: string): Promise<boolean> {
     const { clock, random, reporter, spec, deadLetterPolicy } = this.#parts;
     const { delivery } = failure;
-    if (deadLetterPolicy === undefined) return this.#holdForRetry(failure, retryForEver(failure, random).afterMs);
+    if (deadLetterPolicy === undefined)
+      return this.#holdForRetry(failure, retryForEver(failure, random).afterMs);
     for (let attempt = 1; !delivery.draining.aborted; attempt++) {
       try {
         await deadLetterPolicy(failure, errorClass);
@@ -138,4 +149,3 @@ export class FailureChain {
     return true;
   }
 }
-

@@ -18,7 +18,8 @@ export class Fifo<TItem extends object> {
     this.#items[this.#head] = undefined;
     this.#head++;
     if (this.#head === this.#items.length) this.#reset([]);
-    else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) this.#reset(this.#items.slice(this.#head));
+    else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length)
+      this.#reset(this.#items.slice(this.#head));
     return item;
   }
 

@@ -9,9 +9,16 @@ import { ObserverHub } from "../observe/observer-hub.ts";
 import { fakeDelivery, settled } from "../../test/fake-delivery.ts";
 import { GroupConsumer } from "./group-consumer.ts";
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const silent = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
-function consumerOver(hooks: { readonly onSubscribe?: (consumer: GroupConsumer) => Promise<void> } = {}) {
+function consumerOver(
+  hooks: { readonly onSubscribe?: (consumer: GroupConsumer) => Promise<void> } = {},
+) {
   const clock = manualClock();
   const calls: string[] = [];
   let deliver: Deliver = () => undefined;
@@ -24,15 +31,23 @@ function consumerOver(hooks: { readonly onSubscribe?: (consumer: GroupConsumer) 
       deliver = to;
       await hooks.onSubscribe?.(consumer);
       return {
-        update: async (topics: readonly TopicSubscription[]) => void calls.push(`update ${show(topics)}`),
-        pause: ({ topic, partition }: { topic: string; partition: number }) => void calls.push(`pause ${topic}/${partition}`),
-        resume: ({ topic, partition }: { topic: string; partition: number }) => void calls.push(`resume ${topic}/${partition}`),
+        update: async (topics: readonly TopicSubscription[]) =>
+          void calls.push(`update ${show(topics)}`),
+        pause: ({ topic, partition }: { topic: string; partition: number }) =>
+          void calls.push(`pause ${topic}/${partition}`),
+        resume: ({ topic, partition }: { topic: string; partition: number }) =>
+          void calls.push(`resume ${topic}/${partition}`),
         partitions: () => [],
         close: async () => (calls.push("close"), { abandonedDeliveries: 0 }),
       };
     },
   };
-  const reporter = new BusReporter({ clock, logger: silent, instruments: createInstruments(), hub });
+  const reporter = new BusReporter({
+    clock,
+    logger: silent,
+    instruments: createInstruments(),
+    hub,
+  });
   const consumer = new GroupConsumer({ group: "g", transport, clock, reporter, hub });
   return { consumer, clock, calls, deliver: (delivery: Delivery) => deliver(delivery) };
 }
@@ -55,14 +70,20 @@ describe("GroupConsumer", () => {
   it("coalesces topics added in one go after the start into one membership change", async () => {
     const { consumer, clock, calls } = consumerOver();
     await consumer.start();
-    const added = Promise.all([consumer.add(route("a")), consumer.add(route("b")), consumer.add(route("c"))]);
+    const added = Promise.all([
+      consumer.add(route("a")),
+      consumer.add(route("b")),
+      consumer.add(route("c")),
+    ]);
     await clock.advanceAsync(0);
     await added;
     expect(calls).toEqual(["subscribe ", "update a b c"]);
   });
 
   it("adds a topic that was registered while the member was joining", async () => {
-    const { consumer, clock, calls } = consumerOver({ onSubscribe: (joining) => joining.add(route("late")) });
+    const { consumer, clock, calls } = consumerOver({
+      onSubscribe: (joining) => joining.add(route("late")),
+    });
     const started = consumer.start();
     await settled();
     await clock.advanceAsync(0);
@@ -76,7 +97,13 @@ describe("GroupConsumer", () => {
     await consumer.add(route("a", ({ topic, offset }) => void seen.push(`${topic}@${offset}`)));
     await consumer.add(route("b", ({ topic, offset }) => void seen.push(`${topic}@${offset}`)));
     await consumer.start();
-    for (const [topic, offset] of [["a", 0], ["a", 1], ["b", 0], ["a", 2]] as const) deliver(fakeDelivery({ topic, offset }));
+    for (const [topic, offset] of [
+      ["a", 0],
+      ["a", 1],
+      ["b", 0],
+      ["a", 2],
+    ] as const)
+      deliver(fakeDelivery({ topic, offset }));
     expect(seen).toEqual(["a@0", "a@1", "b@0", "a@2"]);
   });
 

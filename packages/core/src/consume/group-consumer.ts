@@ -53,7 +53,8 @@ export class GroupConsumer {
     this.#parts = parts;
     this.flow = {
       pause: (partition) => {
-        if (this.#subscription === undefined) this.#pausedBeforeJoin.set(`${partition.topic}/${partition.partition}`, partition);
+        if (this.#subscription === undefined)
+          this.#pausedBeforeJoin.set(`${partition.topic}/${partition.partition}`, partition);
         else this.#subscription.pause(partition);
       },
       resume: (partition) => {
@@ -109,7 +110,10 @@ export class GroupConsumer {
   async start(): Promise<void> {
     const topics = this.#topics();
     const deliver = (delivery: Delivery): void => this.#deliver(delivery);
-    this.#subscription = await this.#parts.transport.subscribe({ group: this.group, topics }, deliver);
+    this.#subscription = await this.#parts.transport.subscribe(
+      { group: this.group, topics },
+      deliver,
+    );
     for (const partition of this.#pausedBeforeJoin.values()) this.#subscription.pause(partition);
     this.#pausedBeforeJoin.clear();
     if (!sameTopics(topics, this.#topics())) await this.#changed();
@@ -126,7 +130,10 @@ export class GroupConsumer {
   #deliver(delivery: Delivery): void {
     // Consecutive deliveries mostly share a topic.
     const last = this.#lastRoute;
-    const route = last !== undefined && last.spec.topic === delivery.topic ? last : this.#routes.get(delivery.topic);
+    const route =
+      last !== undefined && last.spec.topic === delivery.topic
+        ? last
+        : this.#routes.get(delivery.topic);
     if (route === undefined) {
       // Its handler was just removed: give it back unhandled, whoever handles the topic next receives it.
       delivery.settle(RELEASE);
@@ -148,7 +155,9 @@ export class GroupConsumer {
   #changed(): Promise<void> {
     const running = this.#update;
     if (running !== undefined && this.#queuedUpdate !== undefined) return this.#queuedUpdate;
-    const next = (running === undefined ? this.#pauseForMore() : running.catch(() => undefined)).then(async () => {
+    const next = (
+      running === undefined ? this.#pauseForMore() : running.catch(() => undefined)
+    ).then(async () => {
       this.#queuedUpdate = undefined;
       if (!this.#closing) await this.#subscription?.update(this.#topics());
     });
@@ -169,8 +178,14 @@ export class GroupConsumer {
   }
 }
 
-function sameTopics(left: readonly TopicSubscription[], right: readonly TopicSubscription[]): boolean {
+function sameTopics(
+  left: readonly TopicSubscription[],
+  right: readonly TopicSubscription[],
+): boolean {
   const id = (topics: readonly TopicSubscription[]): string =>
-    topics.map(({ topic, held, startFrom }) => `${topic}|${held === true}|${startFrom ?? ""}`).toSorted().join(" ");
+    topics
+      .map(({ topic, held, startFrom }) => `${topic}|${held === true}|${startFrom ?? ""}`)
+      .toSorted()
+      .join(" ");
   return id(left) === id(right);
 }

@@ -34,7 +34,8 @@ export class PartitionScheduler implements Scheduler {
     queue.busy = true;
     this.#busyQueues++;
     const { deliveries } = queue;
-    for (let next = deliveries.shift(); next !== undefined; next = deliveries.shift()) await this.#run(next);
+    for (let next = deliveries.shift(); next !== undefined; next = deliveries.shift())
+      await this.#run(next);
     queue.busy = false;
     this.#busyQueues--;
     if (this.#busyQueues === 0) for (const resolve of this.#waiting.splice(0)) resolve();

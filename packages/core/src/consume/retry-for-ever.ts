@@ -13,7 +13,8 @@ export type RetryDecision = Extract<FailureDecision, { readonly kind: "retry" }>
 
 /** Core's own policy when no plugin serves the `retry` stage: what the handler asked for, otherwise retry for ever. */
 export function decideWithoutPlugin(failure: Failure, random: () => number): FailureDecision {
-  if (failure.error instanceof Skip) return { kind: "skip", errorClass: "SKIP", reason: failure.error.message };
+  if (failure.error instanceof Skip)
+    return { kind: "skip", errorClass: "SKIP", reason: failure.error.message };
   return retryForEver(failure, random);
 }
 

@@ -20,7 +20,13 @@ export interface BatchRunParts {
  * Make the step that runs a batch. When the handler (or decoding) fails, the messages are run again one by one, in
  * order, each with the failure chain of its own: one bad message neither takes the batch with it nor is skipped.
  */
-export function createBatchRun({ decode, handler, running, finish, runOne }: BatchRunParts): RunBatch {
+export function createBatchRun({
+  decode,
+  handler,
+  running,
+  finish,
+  runOne,
+}: BatchRunParts): RunBatch {
   return async function runBatch(deliveries) {
     const [first, ...rest] = deliveries;
     if (first === undefined) return;

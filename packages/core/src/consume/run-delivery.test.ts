@@ -15,8 +15,19 @@ import { createFinish, createRun } from "./run-delivery.ts";
 import { RunTimer } from "./run-timer.ts";
 import { RunningHandlers } from "./running-handlers.ts";
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const spec = { topic: "orders", group: "g", ordering: "partition", concurrency: 1, plugins: {} } as const;
+const silent = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+const spec = {
+  topic: "orders",
+  group: "g",
+  ordering: "partition",
+  concurrency: 1,
+  plugins: {},
+} as const;
 
 interface Setup {
   readonly clock?: ManualClock;
@@ -32,7 +43,13 @@ function runOf(handler: AnyHandler, setup: Setup = {}) {
   const hub = new ObserverHub(silent);
   const reporter = new BusReporter({ clock, logger: silent, instruments, hub });
   const counter = { add: () => undefined };
-  const outcomes = { ack: counter, nack: counter, aborted: counter, dead_lettered: counter, skipped: counter };
+  const outcomes = {
+    ack: counter,
+    nack: counter,
+    aborted: counter,
+    dead_lettered: counter,
+    skipped: counter,
+  };
   const finish = createFinish({ spec, hub, reporter, outcomes });
   const overdue = vi.fn();
   const running = new RunningHandlers({
@@ -43,9 +60,29 @@ function runOf(handler: AnyHandler, setup: Setup = {}) {
     onOverdue: overdue,
   });
   const { retryPolicy, deadLetterPolicy, nackUpToMs } = setup;
-  const failures = new FailureChain({ spec, clock, random: () => 0, reporter, finish, retryPolicy, deadLetterPolicy, nackUpToMs });
-  const timer = new RunTimer({ clock, processing: { record: () => undefined }, endToEnd: { record: () => undefined } });
-  const run = createRun({ decode: createDecoder(defineTopic("orders")), handler, running, failures, finish, timer });
+  const failures = new FailureChain({
+    spec,
+    clock,
+    random: () => 0,
+    reporter,
+    finish,
+    retryPolicy,
+    deadLetterPolicy,
+    nackUpToMs,
+  });
+  const timer = new RunTimer({
+    clock,
+    processing: { record: () => undefined },
+    endToEnd: { record: () => undefined },
+  });
+  const run = createRun({
+    decode: createDecoder(defineTopic("orders")),
+    handler,
+    running,
+    failures,
+    finish,
+    timer,
+  });
   return { run, running, reporter, hub, overdue, clock };
 }
 
@@ -68,12 +105,41 @@ describe("a delivery ends in exactly one settlement", () => {
   }
 
   const failures: readonly (readonly [string, AnyHandler])[] = [
-    ["throws", () => { throw new Error("no"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("no");
+      },
+    ],
     ["rejects", () => Promise.reject(new Error("no"))],
-    ["throws a string", () => { throw "no"; }],
-    ["throws undefined", () => { throw undefined; }],
-    ["throws a frozen object", () => { throw Object.freeze({}); }],
-    ["throws an object whose message getter throws", () => { throw { get message() { throw new Error("trap"); } }; }],
+    [
+      "throws a string",
+      () => {
+        throw "no";
+      },
+    ],
+    [
+      "throws undefined",
+      () => {
+        throw undefined;
+      },
+    ],
+    [
+      "throws a frozen object",
+      () => {
+        throw Object.freeze({});
+      },
+    ],
+    [
+      "throws an object whose message getter throws",
+      () => {
+        throw {
+          get message() {
+            throw new Error("trap");
+          },
+        };
+      },
+    ],
   ];
   for (const [name, failing] of failures) {
     it(`retried in place for ever, then acknowledged, when the handler ${name} twice`, async () => {
@@ -140,7 +206,10 @@ describe("an aborted delivery is not a failure", () => {
   it("is released at once when ownership ends during the wait before a retry", async () => {
     const clock = manualClock();
     const ownership = fakeOwnership();
-    const { run } = runOf(() => Promise.reject(new Error("no")), { clock, retryPolicy: retryAfter(60_000) });
+    const { run } = runOf(() => Promise.reject(new Error("no")), {
+      clock,
+      retryPolicy: retryAfter(60_000),
+    });
     const delivery = fakeDelivery({ ownership });
     const done = run(delivery);
     await settled();
@@ -172,7 +241,9 @@ describe("the failure chain", () => {
   it("acknowledges a dead letter only after it is stored, and keeps trying while it is not", async () => {
     const clock = manualClock();
     let down = true;
-    const deadLetterPolicy = vi.fn(() => (down ? Promise.reject(new Error("down")) : Promise.resolve()));
+    const deadLetterPolicy = vi.fn(() =>
+      down ? Promise.reject(new Error("down")) : Promise.resolve(),
+    );
     const { run, reporter } = runOf(() => Promise.reject(new Error("no")), {
       clock,
       retryPolicy: () => ({ kind: "deadLetter", errorClass: "POISON" }),
@@ -210,7 +281,10 @@ describe("the failure chain", () => {
   });
 
   it("gives the slot back with a nack where no order is kept and the transport can carry the delay", async () => {
-    const { run } = runOf(() => Promise.reject(new Error("no")), { retryPolicy: retryAfter(500), nackUpToMs: 60_000 });
+    const { run } = runOf(() => Promise.reject(new Error("no")), {
+      retryPolicy: retryAfter(500),
+      nackUpToMs: 60_000,
+    });
     const delivery = fakeDelivery();
     await run(delivery);
     expect(delivery.settlements).toEqual([{ kind: "nack", redeliverAfterMs: 500 }]);
@@ -254,7 +328,10 @@ describe("the processing deadline", () => {
 
   it("holds the slot of a handler that never ends, so that no second run of the key can overlap", async () => {
     const clock = manualClock();
-    const { run, running, overdue } = runOf(() => new Promise(() => undefined), { clock, maxProcessingTimeMs: 800 });
+    const { run, running, overdue } = runOf(() => new Promise(() => undefined), {
+      clock,
+      maxProcessingTimeMs: 800,
+    });
     const delivery = fakeDelivery();
     void run(delivery);
     await clock.advanceAsync(10_000);

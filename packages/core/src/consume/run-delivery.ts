@@ -86,7 +86,8 @@ export function createFinish({ spec, hub, reporter, outcomes }: FinishParts): Fi
   return function finish(delivery, outcome, redeliverAfterMs) {
     try {
       if (outcome === "aborted") delivery.settle(RELEASE);
-      else if (outcome === "nack") delivery.settle({ kind: "nack", redeliverAfterMs: redeliverAfterMs ?? 0 });
+      else if (outcome === "nack")
+        delivery.settle({ kind: "nack", redeliverAfterMs: redeliverAfterMs ?? 0 });
       else delivery.settle(ACK);
     } catch (error) {
       reporter.defect("a transport refused a settlement", error);

@@ -8,7 +8,11 @@ function timed() {
   const recorded: { readonly value: number; readonly times: number }[] = [];
   const processing = { record: (value: number, times = 1) => void recorded.push({ value, times }) };
   const ages: number[] = [];
-  const timer = new RunTimer({ clock, processing, endToEnd: { record: (value) => void ages.push(value) } });
+  const timer = new RunTimer({
+    clock,
+    processing,
+    endToEnd: { record: (value) => void ages.push(value) },
+  });
   const run = (tookMs = 0): void => {
     const timedRun = { beganMs: 0, timedFor: 0 };
     timer.begin(timedRun);

@@ -61,16 +61,21 @@ export class HandlerRun implements HandlerContext {
   expire(): void {
     const { topic, partition, offset } = this.delivery;
     const limit = this.#surroundings.maxProcessingTimeMs;
-    this.#timedOut = new BusHandlerError("BUS_HANDLER_TIMEOUT", `handler of ${topic}/${partition}@${offset} exceeded maxProcessingTimeMs ${limit}`, {
-      details: { topic, partition, offset, maxProcessingTimeMs: limit },
-    });
+    this.#timedOut = new BusHandlerError(
+      "BUS_HANDLER_TIMEOUT",
+      `handler of ${topic}/${partition}@${offset} exceeded maxProcessingTimeMs ${limit}`,
+      {
+        details: { topic, partition, offset, maxProcessingTimeMs: limit },
+      },
+    );
     this.#controller?.abort(this.#timedOut);
     this.#surroundings.onOverdue(this.delivery);
   }
 
   /** Forget the delivery's signal. */
   dispose(): void {
-    if (this.#forwardAbort !== undefined) this.delivery.signal.removeEventListener("abort", this.#forwardAbort);
+    if (this.#forwardAbort !== undefined)
+      this.delivery.signal.removeEventListener("abort", this.#forwardAbort);
   }
 
   #createController(): AbortController {
@@ -145,7 +150,11 @@ export class RunningHandlers {
     this.#cancelSweep = undefined;
     // A run begun between sweeps n and n+1 has surely used its time at sweep n+1+SWEEPS_PER_DEADLINE.
     const overdueSince = this.#sweep - SWEEPS_PER_DEADLINE - 1;
-    for (let run = this.#first; run !== undefined && run.startedAtSweep <= overdueSince; run = run.next) {
+    for (
+      let run = this.#first;
+      run !== undefined && run.startedAtSweep <= overdueSince;
+      run = run.next
+    ) {
       if (run.timedOut === undefined) run.expire();
     }
     if (this.#first !== undefined) this.#scheduleSweep();

@@ -29,7 +29,8 @@ describe("PartitionScheduler", () => {
   it("runs one delivery of a partition at a time, in order, and partitions side by side", async () => {
     const { run, running, started } = controlledRun();
     const scheduler = new PartitionScheduler(run);
-    for (const offset of [0, 1]) for (const partition of [0, 1]) scheduler.schedule(fakeDelivery({ partition, offset }));
+    for (const offset of [0, 1])
+      for (const partition of [0, 1]) scheduler.schedule(fakeDelivery({ partition, offset }));
     expect(started).toEqual(["0@0", "1@0"]);
     running.find(({ delivery }) => delivery.partition === 1)?.end();
     await settled();
@@ -105,7 +106,8 @@ describe("BatchScheduler", () => {
   it("runs one batch of a partition at a time and batches of partitions side by side", async () => {
     const { seen, ends, run } = batches();
     const scheduler = new BatchScheduler(run, { maxMessages: 1, maxWaitMs: 100 }, manualClock());
-    for (const offset of [0, 1]) for (const partition of [0, 1]) scheduler.schedule(fakeDelivery({ partition, offset }));
+    for (const offset of [0, 1])
+      for (const partition of [0, 1]) scheduler.schedule(fakeDelivery({ partition, offset }));
     expect(seen).toEqual([["0@0"], ["1@0"]]);
     ends[0]?.();
     await settled();
@@ -115,7 +117,11 @@ describe("BatchScheduler", () => {
   it("does not keep a partition that is draining waiting for more messages", async () => {
     const { seen, ends, run } = batches();
     const ownership = fakeOwnership();
-    const scheduler = new BatchScheduler(run, { maxMessages: 10, maxWaitMs: 60_000 }, manualClock());
+    const scheduler = new BatchScheduler(
+      run,
+      { maxMessages: 10, maxWaitMs: 60_000 },
+      manualClock(),
+    );
     scheduler.schedule(fakeDelivery({ offset: 0, ownership }));
     ownership.draining.abort();
     expect(seen).toEqual([["0@0"]]);

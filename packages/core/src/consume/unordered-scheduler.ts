@@ -28,7 +28,8 @@ export class UnorderedScheduler implements Scheduler {
   /** One worker: runs its first delivery, then whatever waits. Never rejects, because `run` never does. */
   async #work(first: Delivery): Promise<void> {
     this.#running++;
-    for (let next: Delivery | undefined = first; next !== undefined; next = this.#queue.shift()) await this.#run(next);
+    for (let next: Delivery | undefined = first; next !== undefined; next = this.#queue.shift())
+      await this.#run(next);
     this.#running--;
     if (this.#running === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }

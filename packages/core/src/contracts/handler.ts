@@ -30,7 +30,13 @@ export interface HandlerContext {
  * Handles one message. Return = done and acknowledged; throw = failed, classified and retried.
  * `RetryLater`, `Poison` and `Skip` say explicitly what should happen.
  */
-export type Handler<TValue> = (message: Message<TValue>, context: HandlerContext) => Promise<void> | void;
+export type Handler<TValue> = (
+  message: Message<TValue>,
+  context: HandlerContext,
+) => Promise<void> | void;
 
 /** Handles a batch of one partition, in offset order. A throw makes core run the messages one by one, in order. */
-export type BatchHandler<TValue> = (messages: readonly Message<TValue>[], context: HandlerContext) => Promise<void> | void;
+export type BatchHandler<TValue> = (
+  messages: readonly Message<TValue>[],
+  context: HandlerContext,
+) => Promise<void> | void;

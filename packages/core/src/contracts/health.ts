@@ -25,5 +25,7 @@ export interface BusHealth {
 /** A check of the user's own; a rejection is `unhealthy`, a check that hangs beyond its timeout is `degraded`. */
 export interface HealthCheck {
   readonly name: string;
-  check(signal: AbortSignal): Promise<Omit<ComponentHealth, "sinceMs">> | Omit<ComponentHealth, "sinceMs">;
+  check(
+    signal: AbortSignal,
+  ): Promise<Omit<ComponentHealth, "sinceMs">> | Omit<ComponentHealth, "sinceMs">;
 }

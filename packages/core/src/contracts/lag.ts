@@ -39,5 +39,9 @@ export interface LagReader {
    * Partitions of `lag` in which an unconsumed message older than `olderThanMs` exists; one look-up per topic.
    * Messages are as old as their broker timestamps say.
    */
-  olderThan(lag: readonly PartitionLag[], olderThanMs: number, signal?: AbortSignal): Promise<readonly TopicPartition[]>;
+  olderThan(
+    lag: readonly PartitionLag[],
+    olderThanMs: number,
+    signal?: AbortSignal,
+  ): Promise<readonly TopicPartition[]>;
 }

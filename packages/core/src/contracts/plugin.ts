@@ -13,13 +13,21 @@ import type { SubscribeFunction } from "./subscribe.ts";
 import type { PartitionState, Transport } from "./transport.ts";
 
 /** The composed publish path, or a part of it. */
-export type PublishFunction = (messages: readonly OutgoingMessage[]) => Promise<readonly PublishReceipt[]>;
+export type PublishFunction = (
+  messages: readonly OutgoingMessage[],
+) => Promise<readonly PublishReceipt[]>;
 
 /** A handler as wrappers see it: decoded, whatever the topic's type. */
-export type AnyHandler = (message: Message<unknown>, context: HandlerContext) => Promise<void> | void;
+export type AnyHandler = (
+  message: Message<unknown>,
+  context: HandlerContext,
+) => Promise<void> | void;
 
 /** Waits before routing; `undefined` lets the delivery in at once. The wait must end when `delivery.draining` aborts. */
-export type Admit = (delivery: Delivery, subscription: SubscriptionSpec) => Promise<void> | undefined;
+export type Admit = (
+  delivery: Delivery,
+  subscription: SubscriptionSpec,
+) => Promise<void> | undefined;
 
 /** A subscription of the bus as plugins may see it. */
 export interface ActiveSubscription {

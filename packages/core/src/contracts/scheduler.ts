@@ -42,4 +42,8 @@ export interface Scheduler {
 export type RunDelivery = (delivery: Delivery) => Promise<void>;
 
 /** Makes the scheduler of one subscription. */
-export type SchedulerFactory = (run: RunDelivery, spec: SubscriptionSpec, flow: FlowControl) => Scheduler;
+export type SchedulerFactory = (
+  run: RunDelivery,
+  spec: SubscriptionSpec,
+  flow: FlowControl,
+) => Scheduler;

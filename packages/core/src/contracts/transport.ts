@@ -48,7 +48,9 @@ export interface PartitionState extends TopicPartition {
   /** Next offset to read after a restart; `undefined` before this member committed or learnt one. */
   readonly committedOffset: bigint | undefined;
   /** The unsettled delivery that holds the commit back, and since when it was delivered. */
-  readonly oldestUnsettled: { readonly offset: bigint; readonly deliveredAtMs: number; readonly timestampMs: number } | undefined;
+  readonly oldestUnsettled:
+    | { readonly offset: bigint; readonly deliveredAtMs: number; readonly timestampMs: number }
+    | undefined;
   /** Why the partition is not being read now; empty while it is. */
   readonly pausedBy: readonly PauseReason[];
 }
@@ -133,13 +135,37 @@ export type TransportEvent =
   | { readonly kind: "disconnected"; readonly error: unknown }
   | { readonly kind: "reconnecting"; readonly attempt: number; readonly error: unknown }
   | { readonly kind: "rebalancing"; readonly group: string }
-  | { readonly kind: "assigned"; readonly group: string; readonly partitions: readonly TopicPartition[] }
-  | { readonly kind: "revoked"; readonly group: string; readonly partitions: readonly TopicPartition[]; readonly lost: boolean }
-  | { readonly kind: "committed"; readonly group: string; readonly durationMs: number; readonly partitions: number }
+  | {
+      readonly kind: "assigned";
+      readonly group: string;
+      readonly partitions: readonly TopicPartition[];
+    }
+  | {
+      readonly kind: "revoked";
+      readonly group: string;
+      readonly partitions: readonly TopicPartition[];
+      readonly lost: boolean;
+    }
+  | {
+      readonly kind: "committed";
+      readonly group: string;
+      readonly durationMs: number;
+      readonly partitions: number;
+    }
   | { readonly kind: "commitFailed"; readonly group: string; readonly error: unknown }
-  | { readonly kind: "duplicateDropped"; readonly group: string; readonly topic: string; readonly partition: number; readonly count: number }
+  | {
+      readonly kind: "duplicateDropped";
+      readonly group: string;
+      readonly topic: string;
+      readonly partition: number;
+      readonly count: number;
+    }
   | { readonly kind: "subscriptionEnded"; readonly group: string; readonly error: unknown }
-  | { readonly kind: "warning"; readonly message: string; readonly details: Readonly<Record<string, unknown>> };
+  | {
+      readonly kind: "warning";
+      readonly message: string;
+      readonly details: Readonly<Record<string, unknown>>;
+    };
 
 /** What core lends to a transport: time, randomness, log, instruments, and an ear for its events. */
 export interface TransportHost {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { BusClosedError, BusConfigError, BusError, BusHandlerError, BusTransportError } from "./bus-error.ts";
+import {
+  BusClosedError,
+  BusConfigError,
+  BusError,
+  BusHandlerError,
+  BusTransportError,
+} from "./bus-error.ts";
 import { ERROR_CODES } from "./error-codes.ts";
 import type { ErrorCode } from "./error-codes.ts";
 import { Poison, RetryLater, Skip } from "./handler-outcomes.ts";
@@ -22,7 +28,8 @@ describe("BusError", () => {
   it("is recognised by its brand across copies of the package, and nothing else is", () => {
     expect(BusError.is({ isBusError: true, code: "BUS_CLOSED" }, "BUS_CLOSED")).toBe(true);
     expect(BusError.is({ isBusError: true, code: "BUS_CLOSED" }, "BUS_CONFIG")).toBe(false);
-    for (const other of [undefined, null, "x", new Error("x"), { code: "BUS_CLOSED" }]) expect(BusError.is(other)).toBe(false);
+    for (const other of [undefined, null, "x", new Error("x"), { code: "BUS_CLOSED" }])
+      expect(BusError.is(other)).toBe(false);
   });
 
   it("names its subclass", () => {
@@ -30,13 +37,20 @@ describe("BusError", () => {
     expect(new BusTransportError("BUS_TRANSPORT", "m").name).toBe("BusTransportError");
     expect(new BusHandlerError("BUS_HANDLER", "m").name).toBe("BusHandlerError");
     expect(new BusClosedError("m").code).toBe("BUS_CLOSED");
-    expect([new RetryLater({ afterMs: 5 }).afterMs, new Poison("p").message, new Skip("s").message]).toEqual([5, "p", "s"]);
+    expect([
+      new RetryLater({ afterMs: 5 }).afterMs,
+      new Poison("p").message,
+      new Skip("s").message,
+    ]).toEqual([5, "p", "s"]);
   });
 });
 
 describe("publishError", () => {
   const stored = { kind: "stored", receipt: { topic: "t", partition: 0, offset: 1n } } as const;
-  const failed = { kind: "failed", error: new BusTransportError("BUS_PUBLISH_FAILED", "no") } as const;
+  const failed = {
+    kind: "failed",
+    error: new BusTransportError("BUS_PUBLISH_FAILED", "no"),
+  } as const;
 
   it("is the message's own error for a call with one message", () => {
     expect(publishError([failed])).toBe(failed.error);

@@ -6,8 +6,12 @@ export class RetryLater extends BusHandlerError {
   /** Milliseconds from now; `undefined` leaves it to the retry policy. */
   readonly afterMs: number | undefined;
 
-  constructor(options: { readonly afterMs?: number; readonly reason?: string; readonly cause?: unknown } = {}) {
-    super("BUS_HANDLER", options.reason ?? "handler asked to retry later", { cause: options.cause });
+  constructor(
+    options: { readonly afterMs?: number; readonly reason?: string; readonly cause?: unknown } = {},
+  ) {
+    super("BUS_HANDLER", options.reason ?? "handler asked to retry later", {
+      cause: options.cause,
+    });
     this.afterMs = options.afterMs;
   }
 }

@@ -16,10 +16,14 @@ export function publishError(outcomes: readonly PublishOutcome[]): BusError {
   const failed = outcomes.filter((outcome) => outcome.kind === "failed");
   const first = failed[0];
   if (outcomes.length === 1 && first !== undefined) return first.error;
-  return new BusTransportError("BUS_PUBLISH_PARTIAL", `${failed.length} of ${outcomes.length} messages were not stored`, {
-    details: { outcomes },
-    cause: first?.error,
-  });
+  return new BusTransportError(
+    "BUS_PUBLISH_PARTIAL",
+    `${failed.length} of ${outcomes.length} messages were not stored`,
+    {
+      details: { outcomes },
+      cause: first?.error,
+    },
+  );
 }
 
 /** The outcome of each message, read from an error that `publish` threw; `undefined` when it carries none. */

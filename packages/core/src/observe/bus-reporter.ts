@@ -43,7 +43,14 @@ export class BusReporter {
 
   failing(delivery: Delivery, subscription: SubscriptionSpec): void {
     const sinceMs = this.#parts.clock.now();
-    const entry = { delivery, subscription, sinceMs, failures: 0, lastError: undefined, deadLetterFailing: false };
+    const entry = {
+      delivery,
+      subscription,
+      sinceMs,
+      failures: 0,
+      lastError: undefined,
+      deadLetterFailing: false,
+    };
     this.#failing.set(delivery, entry);
   }
 
@@ -60,23 +67,46 @@ export class BusReporter {
       entry.failures++;
       entry.lastError = error;
     }
-    const position = { topic, group, partition: delivery.partition, offset: delivery.offset.toString(), attempt };
+    const position = {
+      topic,
+      group,
+      partition: delivery.partition,
+      offset: delivery.offset.toString(),
+      attempt,
+    };
     if (decision.kind === "skip") {
       logger.info("message skipped", { ...position, reason: decision.reason });
       return;
     }
-    instruments.counter(BUS_METRICS.processingErrors, { topic, group, class: decision.errorClass }).add(1);
+    instruments
+      .counter(BUS_METRICS.processingErrors, { topic, group, class: decision.errorClass })
+      .add(1);
     if (decision.kind === "deadLetter") {
-      logger.warn("message failed for good", { ...position, errorClass: decision.errorClass, error });
+      logger.warn("message failed for good", {
+        ...position,
+        errorClass: decision.errorClass,
+        error,
+      });
       return;
     }
     instruments.counter(BUS_METRICS.retries, { topic, group }).add(1);
-    logger.warn("message failed, will be retried", { ...position, afterMs: decision.afterMs, error });
-    hub.notify("retried", delivery, subscription, { error, errorClass: decision.errorClass, attempt, afterMs: decision.afterMs });
+    logger.warn("message failed, will be retried", {
+      ...position,
+      afterMs: decision.afterMs,
+      error,
+    });
+    hub.notify("retried", delivery, subscription, {
+      error,
+      errorClass: decision.errorClass,
+      attempt,
+      afterMs: decision.afterMs,
+    });
   }
 
   deadLettered(delivery: Delivery, subscription: SubscriptionSpec, errorClass: string): void {
-    this.#parts.instruments.counter(BUS_METRICS.deadLetters, { topic: subscription.topic, class: errorClass }).add(1);
+    this.#parts.instruments
+      .counter(BUS_METRICS.deadLetters, { topic: subscription.topic, class: errorClass })
+      .add(1);
     this.#parts.hub.notify("deadLettered", delivery, subscription, errorClass);
   }
 
@@ -87,7 +117,9 @@ export class BusReporter {
       entry.deadLetterFailing = true;
       entry.lastError = error;
     }
-    this.#parts.instruments.counter(BUS_METRICS.deadLetterFailures, { topic: subscription.topic, class: errorClass }).add(1);
+    this.#parts.instruments
+      .counter(BUS_METRICS.deadLetterFailures, { topic: subscription.topic, class: errorClass })
+      .add(1);
     this.#parts.logger.error("dead letter could not be stored; the message is held", {
       topic: subscription.topic,
       partition: delivery.partition,
@@ -131,9 +163,13 @@ export class BusReporter {
       case "rebalancing":
         return instruments.counter(BUS_METRICS.rebalances, { group: event.group }).add(1);
       case "committed":
-        return instruments.histogram(BUS_METRICS.commitSeconds, { group: event.group }).record(event.durationMs / 1000);
+        return instruments
+          .histogram(BUS_METRICS.commitSeconds, { group: event.group })
+          .record(event.durationMs / 1000);
       case "duplicateDropped":
-        return instruments.counter(BUS_METRICS.duplicatesDropped, { topic: event.topic, group: event.group }).add(event.count);
+        return instruments
+          .counter(BUS_METRICS.duplicatesDropped, { topic: event.topic, group: event.group })
+          .add(event.count);
       case "assigned":
       case "revoked":
       case "commitFailed":
@@ -150,8 +186,10 @@ export class BusReporter {
     const { kind, ...fields } = event;
     if (event.kind === "warning") logger.warn(event.message, event.details);
     else if (kind === "subscriptionEnded") logger.error("subscription ended", fields);
-    else if (kind === "commitFailed" || kind === "disconnected" || kind === "reconnecting") logger.warn(`transport ${kind}`, fields);
-    else if (kind === "committed" || kind === "duplicateDropped") logger.debug(`transport ${kind}`, fields);
+    else if (kind === "commitFailed" || kind === "disconnected" || kind === "reconnecting")
+      logger.warn(`transport ${kind}`, fields);
+    else if (kind === "committed" || kind === "duplicateDropped")
+      logger.debug(`transport ${kind}`, fields);
     else logger.info(`transport ${kind}`, fields);
   }
 }

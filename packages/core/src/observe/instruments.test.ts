@@ -3,7 +3,13 @@ import type { InstrumentSpec } from "../contracts/instruments.ts";
 import { BUS_METRICS } from "./bus-metrics.ts";
 import { createInstruments } from "./instruments.ts";
 
-const seconds: InstrumentSpec = { name: "bus_x_seconds", help: "h", kind: "histogram", labels: ["topic"], buckets: [0.1, 1] };
+const seconds: InstrumentSpec = {
+  name: "bus_x_seconds",
+  help: "h",
+  kind: "histogram",
+  labels: ["topic"],
+  buckets: [0.1, 1],
+};
 
 describe("instruments", () => {
   it("return the same series for the same spec and labels, another one for other labels", () => {
@@ -11,7 +17,10 @@ describe("instruments", () => {
     instruments.counter(BUS_METRICS.published, { topic: "a", outcome: "stored" }).add(2);
     instruments.counter(BUS_METRICS.published, { outcome: "stored", topic: "a" }).add(1);
     instruments.counter(BUS_METRICS.published, { topic: "b", outcome: "stored" }).add(5);
-    expect(instruments.read().map(({ labels, value }) => [labels.topic, value])).toEqual([["a", 3], ["b", 5]]);
+    expect(instruments.read().map(({ labels, value }) => [labels.topic, value])).toEqual([
+      ["a", 3],
+      ["b", 5],
+    ]);
   });
 
   it("put a recording into the first bucket that holds it", () => {
@@ -35,7 +44,11 @@ describe("instruments", () => {
 
   it("reject labels that were not declared and a kind that the metric is not", () => {
     const instruments = createInstruments();
-    expect(() => instruments.counter(BUS_METRICS.published, { partition: "1" })).toThrowError(/bus_messages_published_total has no label partition/);
-    expect(() => instruments.gauge(BUS_METRICS.published)).toThrowError(/is a counter, not a gauge/);
+    expect(() => instruments.counter(BUS_METRICS.published, { partition: "1" })).toThrowError(
+      /bus_messages_published_total has no label partition/,
+    );
+    expect(() => instruments.gauge(BUS_METRICS.published)).toThrowError(
+      /is a counter, not a gauge/,
+    );
   });
 });

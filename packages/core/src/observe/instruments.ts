@@ -73,8 +73,15 @@ export function createInstruments(): Instruments {
 
   return {
     counter: (spec, labels = {}) =>
-      cellOf({ spec, labels, kind: CounterCell, kindName: "counter", make: () => new CounterCell() }),
-    gauge: (spec, labels = {}) => cellOf({ spec, labels, kind: GaugeCell, kindName: "gauge", make: () => new GaugeCell() }),
+      cellOf({
+        spec,
+        labels,
+        kind: CounterCell,
+        kindName: "counter",
+        make: () => new CounterCell(),
+      }),
+    gauge: (spec, labels = {}) =>
+      cellOf({ spec, labels, kind: GaugeCell, kindName: "gauge", make: () => new GaugeCell() }),
     histogram: (spec, labels = {}) =>
       cellOf({
         spec,
@@ -103,7 +110,8 @@ interface Request<TCell extends Cell> {
 }
 
 function toSample({ spec, labels, cell }: Series): Sample {
-  if (cell instanceof HistogramCell) return { spec, labels, value: cell.value, bucketCounts: [...cell.counts] };
+  if (cell instanceof HistogramCell)
+    return { spec, labels, value: cell.value, bucketCounts: [...cell.counts] };
   return { spec, labels, value: cell.value };
 }
 
@@ -111,12 +119,16 @@ function seriesId(spec: InstrumentSpec, labels: Labels): string {
   const names = spec.labels.map((name: LabelName) => `${name}=${labels[name] ?? ""}`);
   for (const name of Object.keys(labels)) {
     if (!spec.labels.some((declared) => declared === name)) {
-      throw new BusConfigError("BUS_CONFIG", `metric ${spec.name} has no label ${name}`, { details: { metric: spec.name, label: name } });
+      throw new BusConfigError("BUS_CONFIG", `metric ${spec.name} has no label ${name}`, {
+        details: { metric: spec.name, label: name },
+      });
     }
   }
   return `${spec.name}{${names.join(",")}}`;
 }
 
 function wrongKind(spec: InstrumentSpec, asked: string): BusConfigError {
-  return new BusConfigError("BUS_CONFIG", `metric ${spec.name} is a ${spec.kind}, not a ${asked}`, { details: { metric: spec.name } });
+  return new BusConfigError("BUS_CONFIG", `metric ${spec.name} is a ${spec.kind}, not a ${asked}`, {
+    details: { metric: spec.name },
+  });
 }

@@ -17,7 +17,9 @@ export class ObserverHub {
 
   add(observer: Observer): void {
     this.#observers.push(observer);
-    this.#wanted = new Set(HOOKS.filter((hook) => this.#observers.some((one) => one[hook] !== undefined)));
+    this.#wanted = new Set(
+      HOOKS.filter((hook) => this.#observers.some((one) => one[hook] !== undefined)),
+    );
   }
 
   /** Whether anybody listens; lets hot paths skip building arguments. */

@@ -1,4 +1,5 @@
-const SECRET_NAME = /(password|passphrase|secret|token|credential|apikey|api_key|^key$|^pfx$|^creds$|^nkey$|^sasl\.)/i;
+const SECRET_NAME =
+  /(password|passphrase|secret|token|credential|apikey|api_key|^key$|^pfx$|^creds$|^nkey$|^sasl\.)/i;
 const PUBLIC_NAME = /(mechanism|username)/i;
 
 /** What `describe()` shows in place of a secret. */
@@ -17,7 +18,9 @@ export function maskSecrets(value: unknown, name = ""): unknown {
   if (typeof value !== "object") return value;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor.name}]`;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, maskSecrets(member, key)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, maskSecrets(member, key)]),
+  );
 }
 
 function isSecret(name: string): boolean {

@@ -2,7 +2,15 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/sp
 
 /** What an option may be, its default and what it means. `default: undefined` (or none) makes it optional without one. */
 export interface OptionRule {
-  readonly type: "integer" | "number" | "string" | "boolean" | "choice" | "object" | "function" | "list";
+  readonly type:
+    | "integer"
+    | "number"
+    | "string"
+    | "boolean"
+    | "choice"
+    | "object"
+    | "function"
+    | "list";
   readonly description: string;
   readonly default?: unknown;
   readonly required?: boolean;
@@ -19,7 +27,8 @@ export type OptionRules<TOptions> = { readonly [Name in keyof TOptions]-?: Optio
 
 /** A Standard Schema with a JSON Schema. */
 export interface OptionTable<TInput, TOptions> {
-  readonly "~standard": StandardSchemaV1.Props<TInput, TOptions> & StandardJSONSchemaV1.Props<TInput, TOptions>;
+  readonly "~standard": StandardSchemaV1.Props<TInput, TOptions> &
+    StandardJSONSchemaV1.Props<TInput, TOptions>;
 }
 
 interface OptionIssue extends StandardSchemaV1.Issue {
@@ -54,7 +63,8 @@ function validate<TOptions>(
   const issues: OptionIssue[] = [];
   const known = new Set(entries.map(([name]) => name));
   const unknown = Object.keys(value).filter((name) => !known.has(name));
-  if (unknown.length > 0) issues.push({ message: "unknown option", path: [], code: "unrecognized_keys", keys: unknown });
+  if (unknown.length > 0)
+    issues.push({ message: "unknown option", path: [], code: "unrecognized_keys", keys: unknown });
   const result: Record<string, unknown> = {};
   for (const [name, rule] of entries) {
     const given = value[name];
@@ -79,9 +89,13 @@ function violation(rule: OptionRule, value: unknown): string | undefined {
     case "number":
       return Number.isFinite(value) ? outOfRange(rule, value) : "must be a number";
     case "choice":
-      return rule.choices?.some((choice) => choice === value) ? undefined : `must be one of ${rule.choices?.join(", ")}`;
+      return rule.choices?.some((choice) => choice === value)
+        ? undefined
+        : `must be one of ${rule.choices?.join(", ")}`;
     case "list":
-      return Array.isArray(value) && value.every((item) => typeof item === "string") ? undefined : "must be a list of strings";
+      return Array.isArray(value) && value.every((item) => typeof item === "string")
+        ? undefined
+        : "must be a list of strings";
     case "object":
       return typeof value === "object" && value !== null ? undefined : "must be an object";
     case "string":
@@ -100,7 +114,9 @@ function outOfRange(rule: OptionRule, value: unknown): string | undefined {
   return undefined;
 }
 
-function describeRules(entries: readonly (readonly [string, OptionRule])[]): Record<string, unknown> {
+function describeRules(
+  entries: readonly (readonly [string, OptionRule])[],
+): Record<string, unknown> {
   return {
     type: "object",
     additionalProperties: false,
@@ -111,7 +127,8 @@ function describeRules(entries: readonly (readonly [string, OptionRule])[]): Rec
 
 function describeRule(rule: OptionRule): Record<string, unknown> {
   const base: Record<string, unknown> = { description: rule.description };
-  if (rule.default !== undefined && typeof rule.default !== "function") base["default"] = rule.default;
+  if (rule.default !== undefined && typeof rule.default !== "function")
+    base["default"] = rule.default;
   if (rule.min !== undefined) base["minimum"] = rule.min;
   if (rule.max !== undefined) base["maximum"] = rule.max;
   switch (rule.type) {

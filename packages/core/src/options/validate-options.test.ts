@@ -16,7 +16,10 @@ function problem(schema: OptionSchema<object, object>, input: unknown): BusError
   throw new Error("expected a BusError");
 }
 
-const table = optionTable<object, { heartbeatIntervalMs: number; mode: string; brokers?: readonly string[] }>({
+const table = optionTable<
+  object,
+  { heartbeatIntervalMs: number; mode: string; brokers?: readonly string[] }
+>({
   heartbeatIntervalMs: { type: "integer", min: 1, max: 60_000, default: 3_000, description: "d" },
   mode: { type: "choice", choices: ["a", "b"], default: "a", description: "d" },
   brokers: { type: "list", description: "d" },
@@ -33,13 +36,17 @@ describe("options are checked at the door", () => {
     ["a zod schema", zodSchema],
   ] as readonly (readonly [string, OptionSchema<object, object>])[]) {
     it(`fills in defaults (${name})`, () => {
-      expect(validateOptions(schema, undefined, "kafka")).toMatchObject({ heartbeatIntervalMs: 3_000 });
+      expect(validateOptions(schema, undefined, "kafka")).toMatchObject({
+        heartbeatIntervalMs: 3_000,
+      });
     });
 
     it(`names an unknown option and the nearest known one (${name})`, () => {
       const error = problem(schema, { hartbeatIntervalMs: 5 });
       expect(error.code).toBe("BUS_CONFIG");
-      expect(error.message).toBe("unknown option kafka.hartbeatIntervalMs, got 5 (did you mean `heartbeatIntervalMs`?)");
+      expect(error.message).toBe(
+        "unknown option kafka.hartbeatIntervalMs, got 5 (did you mean `heartbeatIntervalMs`?)",
+      );
       expect(error.details).toMatchObject({ path: "kafka.hartbeatIntervalMs", value: 5 });
     });
 
@@ -56,7 +63,9 @@ describe("options are checked at the door", () => {
   }
 
   it("suggests names inside nested objects", () => {
-    expect(problem(zodSchema, { consumer: { fetchMaxByte: 1 } }).message).toContain("did you mean `fetchMaxBytes`?");
+    expect(problem(zodSchema, { consumer: { fetchMaxByte: 1 } }).message).toContain(
+      "did you mean `fetchMaxBytes`?",
+    );
   });
 
   it("collects every issue in the details", () => {
@@ -72,7 +81,9 @@ describe("options are checked at the door", () => {
   it("describes itself as JSON Schema with defaults and bounds", () => {
     expect(table["~standard"].jsonSchema.input({ target: "draft-2020-12" })).toMatchObject({
       additionalProperties: false,
-      properties: { heartbeatIntervalMs: { type: "integer", minimum: 1, maximum: 60_000, default: 3_000 } },
+      properties: {
+        heartbeatIntervalMs: { type: "integer", minimum: 1, maximum: 60_000, default: 3_000 },
+      },
     });
   });
 });

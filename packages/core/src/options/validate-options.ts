@@ -19,13 +19,17 @@ export function validateOptions<TInput, TOptions>(
 ): TOptions {
   const result = schema["~standard"].validate(input ?? {});
   if (result instanceof Promise) {
-    throw new BusConfigError("BUS_CONFIG", `the schema of ${path} must be synchronous`, { details: { path } });
+    throw new BusConfigError("BUS_CONFIG", `the schema of ${path} must be synchronous`, {
+      details: { path },
+    });
   }
   if (result.issues === undefined) return result.value;
   const known = jsonSchemaOf(schema);
   const issues = result.issues.flatMap((issue) => describeIssue(issue, { path, input, known }));
   const first = issues[0] ?? { path, message: `${path} is not valid`, value: undefined };
-  throw new BusConfigError("BUS_CONFIG", first.message, { details: { path: first.path, value: first.value, issues } });
+  throw new BusConfigError("BUS_CONFIG", first.message, {
+    details: { path: first.path, value: first.value, issues },
+  });
 }
 
 /** The JSON Schema of the input side, or `undefined` when the schema has none. */
@@ -50,7 +54,10 @@ interface DescribedIssue {
   readonly value: unknown;
 }
 
-function describeIssue(issue: StandardSchemaV1.Issue, context: IssueContext): readonly DescribedIssue[] {
+function describeIssue(
+  issue: StandardSchemaV1.Issue,
+  context: IssueContext,
+): readonly DescribedIssue[] {
   const keys = (issue.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
   const path = [context.path, ...keys.map(String)].join(".");
   const unknown = unknownKeysOf(issue);
@@ -63,7 +70,11 @@ function describeIssue(issue: StandardSchemaV1.Issue, context: IssueContext): re
     const suggestion = nearestName(name, names);
     const hint = suggestion === undefined ? "" : ` (did you mean \`${suggestion}\`?)`;
     const value = valueAt(context.input, [...keys, name]);
-    return { path: `${path}.${name}`, value, message: `unknown option ${path}.${name}, got ${show(value)}${hint}` };
+    return {
+      path: `${path}.${name}`,
+      value,
+      message: `unknown option ${path}.${name}, got ${show(value)}${hint}`,
+    };
   });
 }
 
@@ -72,17 +83,22 @@ function unknownKeysOf(issue: StandardSchemaV1.Issue): readonly string[] {
   return issue.keys.filter((key) => typeof key === "string");
 }
 
-function propertyNames(schema: Record<string, unknown> | undefined, keys: readonly PropertyKey[]): readonly string[] {
+function propertyNames(
+  schema: Record<string, unknown> | undefined,
+  keys: readonly PropertyKey[],
+): readonly string[] {
   let node: unknown = schema;
   for (const key of keys) {
-    node = isRecord(node) && isRecord(node["properties"]) ? node["properties"][String(key)] : undefined;
+    node =
+      isRecord(node) && isRecord(node["properties"]) ? node["properties"][String(key)] : undefined;
   }
   return isRecord(node) && isRecord(node["properties"]) ? Object.keys(node["properties"]) : [];
 }
 
 function valueAt(input: unknown, keys: readonly PropertyKey[]): unknown {
   let node = input;
-  for (const key of keys) node = isRecord(node) || Array.isArray(node) ? Reflect.get(node, key) : undefined;
+  for (const key of keys)
+    node = isRecord(node) || Array.isArray(node) ? Reflect.get(node, key) : undefined;
   return node;
 }
 
@@ -90,7 +106,8 @@ function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  if (typeof value === "object" && value !== null)
+    return Array.isArray(value) ? "a list" : "an object";
   return String(value);
 }
 

@@ -35,7 +35,8 @@ export function encodeMessage<TInput>(
   value: TInput,
   options: PublishOptions,
 ): OutgoingMessage | Promise<OutgoingMessage> {
-  if (value === null && topic.tombstones) return assemble(topic, { key: options.key ?? null, value: null }, options);
+  if (value === null && topic.tombstones)
+    return assemble(topic, { key: options.key ?? null, value: null }, options);
   if (topic.schema === undefined) return encodeValue(topic, value, options);
   // The schema decides whether the value may be published; what goes over the wire is what the caller gave.
   const checked = checkSchema(topic.schema, value, topic.name);
@@ -43,7 +44,11 @@ export function encodeMessage<TInput>(
   return encodeValue(topic, value, options);
 }
 
-function encodeValue<TInput>(topic: Topic<unknown, TInput>, value: TInput, options: PublishOptions): OutgoingMessage {
+function encodeValue<TInput>(
+  topic: Topic<unknown, TInput>,
+  value: TInput,
+  options: PublishOptions,
+): OutgoingMessage {
   try {
     const key = options.key === undefined ? (topic.key?.(value) ?? null) : options.key;
     return assemble(topic, { key, value: topic.codec.encode(value) }, options);
@@ -61,7 +66,11 @@ interface EncodedParts {
   readonly value: Uint8Array | null;
 }
 
-function assemble(topic: Topic<unknown, never>, parts: EncodedParts, options: PublishOptions): OutgoingMessage {
+function assemble(
+  topic: Topic<unknown, never>,
+  parts: EncodedParts,
+  options: PublishOptions,
+): OutgoingMessage {
   if (parts.value !== null && !(parts.value instanceof Uint8Array)) {
     throw invalid(topic.name, "the codec must return a Uint8Array", parts.value);
   }
@@ -69,31 +78,45 @@ function assemble(topic: Topic<unknown, never>, parts: EncodedParts, options: Pu
     topic: topic.name,
     key: bytesOf(parts.key, topic.name, "key"),
     value: parts.value,
-    headers: options.headers === undefined ? NO_HEADERS : encodeHeaders(options.headers, topic.name),
+    headers:
+      options.headers === undefined ? NO_HEADERS : encodeHeaders(options.headers, topic.name),
   };
   if (options.partition === undefined && options.timestampMs === undefined) return message;
   return {
     ...message,
-    ...(options.partition === undefined ? {} : { partition: checkInteger(options.partition, topic.name, "partition") }),
-    ...(options.timestampMs === undefined ? {} : { timestampMs: checkInteger(options.timestampMs, topic.name, "timestampMs") }),
+    ...(options.partition === undefined
+      ? {}
+      : { partition: checkInteger(options.partition, topic.name, "partition") }),
+    ...(options.timestampMs === undefined
+      ? {}
+      : { timestampMs: checkInteger(options.timestampMs, topic.name, "timestampMs") }),
   };
 }
 
 function encodeHeaders(headers: HeaderInput, topic: string): HeaderList {
-  const entries: readonly (readonly [string, string | Uint8Array])[] = isHeaderEntries(headers) ? headers : Object.entries(headers);
+  const entries: readonly (readonly [string, string | Uint8Array])[] = isHeaderEntries(headers)
+    ? headers
+    : Object.entries(headers);
   return entries.map(([name, value]) => {
-    if (typeof name !== "string" || name === "") throw invalid(topic, "a header name must be a non-empty string", name);
+    if (typeof name !== "string" || name === "")
+      throw invalid(topic, "a header name must be a non-empty string", name);
     const bytes = bytesOf(value, topic, `header ${name}`);
     if (bytes === null) throw invalid(topic, `header ${name} must be a string or bytes`, value);
     return [name, bytes] as const;
   });
 }
 
-function isHeaderEntries(headers: HeaderInput): headers is readonly (readonly [string, string | Uint8Array])[] {
+function isHeaderEntries(
+  headers: HeaderInput,
+): headers is readonly (readonly [string, string | Uint8Array])[] {
   return Array.isArray(headers);
 }
 
-function bytesOf(value: string | Uint8Array | null, topic: string, what: string): Uint8Array | null {
+function bytesOf(
+  value: string | Uint8Array | null,
+  topic: string,
+  what: string,
+): Uint8Array | null {
   if (typeof value === "string") return encoder.encode(value);
   if (value === null || value instanceof Uint8Array) return value;
   throw invalid(topic, `${what} must be a string or bytes`, value);
@@ -105,7 +128,11 @@ function checkInteger(value: number, topic: string, what: string): number {
 }
 
 function invalid(topic: string, rule: string, value: unknown): BusConfigError {
-  return new BusConfigError("BUS_INVALID_MESSAGE", `${rule}, got ${typeof value} (topic ${topic})`, {
-    details: { topic, value },
-  });
+  return new BusConfigError(
+    "BUS_INVALID_MESSAGE",
+    `${rule}, got ${typeof value} (topic ${topic})`,
+    {
+      details: { topic, value },
+    },
+  );
 }

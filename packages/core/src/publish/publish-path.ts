@@ -24,7 +24,10 @@ interface TopicCounters {
  * The innermost step of every publish: hand over to the transport, then count, time and tell observers.
  * Wrappers of plugins go around it.
  */
-export function measurePublish(publish: PublishFunction, { clock, instruments, hub }: PublishPathParts): PublishFunction {
+export function measurePublish(
+  publish: PublishFunction,
+  { clock, instruments, hub }: PublishPathParts,
+): PublishFunction {
   const counters = new Map<string, TopicCounters>();
 
   function countersOf(topic: string): TopicCounters {
@@ -39,7 +42,11 @@ export function measurePublish(publish: PublishFunction, { clock, instruments, h
     return made;
   }
 
-  function countStored(messages: readonly OutgoingMessage[], receipts: readonly PublishReceipt[], startedMs: number): void {
+  function countStored(
+    messages: readonly OutgoingMessage[],
+    receipts: readonly PublishReceipt[],
+    startedMs: number,
+  ): void {
     const seconds = (clock.monotonicMs() - startedMs) / 1000;
     for (const { topic } of messages) {
       const { stored, seconds: histogram } = countersOf(topic);
@@ -85,10 +92,18 @@ export async function publishUntilAborted(
   signal: AbortSignal | undefined,
 ): Promise<readonly PublishReceipt[]> {
   if (signal === undefined) return publish();
-  if (signal.aborted) throw new BusConfigError("BUS_ABORTED", "publish was aborted before it began", { cause: signal.reason });
+  if (signal.aborted)
+    throw new BusConfigError("BUS_ABORTED", "publish was aborted before it began", {
+      cause: signal.reason,
+    });
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new BusTransportError("BUS_OUTCOME_UNKNOWN", "publish was aborted after hand-over", { cause: signal.reason }));
+    onAbort = () =>
+      reject(
+        new BusTransportError("BUS_OUTCOME_UNKNOWN", "publish was aborted after hand-over", {
+          cause: signal.reason,
+        }),
+      );
     signal.addEventListener("abort", onAbort, { once: true });
   });
   try {

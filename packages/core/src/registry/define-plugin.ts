@@ -41,6 +41,12 @@ export function definePlugin<TInput, TOptions extends object, Api extends object
       install: (host: PluginHost) => spec.create(options).install(host),
     });
   };
-  const factory = (...options: OptionArguments<TInput>): Plugin<Api> => configure(options[0], spec.name);
-  return defineNamed(factory, { kind: "pluginDefinition" as const, name: spec.name, options: spec.options, configure });
+  const factory = (...options: OptionArguments<TInput>): Plugin<Api> =>
+    configure(options[0], spec.name);
+  return defineNamed(factory, {
+    kind: "pluginDefinition" as const,
+    name: spec.name,
+    options: spec.options,
+    configure,
+  });
 }

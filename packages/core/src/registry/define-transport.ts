@@ -12,7 +12,8 @@ export interface TransportSpec<TInput, TOptions extends object> {
 }
 
 /** Options may be left out when none is required. */
-export type OptionArguments<TInput> = Partial<TInput> extends TInput ? [options?: TInput] : [options: TInput];
+export type OptionArguments<TInput> =
+  Partial<TInput> extends TInput ? [options?: TInput] : [options: TInput];
 
 /** A transport for code (call it) and for configuration files (register it). */
 export interface TransportDefinition<TInput> {
@@ -42,8 +43,14 @@ export function defineTransport<TInput, TOptions extends object>(
       create: (host: TransportHost) => spec.create(options, host),
     });
   };
-  const factory = (...options: OptionArguments<TInput>): ConfiguredTransport => configure(options[0], spec.name);
-  return defineNamed(factory, { kind: "transportDefinition" as const, name: spec.name, options: spec.options, configure });
+  const factory = (...options: OptionArguments<TInput>): ConfiguredTransport =>
+    configure(options[0], spec.name);
+  return defineNamed(factory, {
+    kind: "transportDefinition" as const,
+    name: spec.name,
+    options: spec.options,
+    configure,
+  });
 }
 
 /** Give a function the members of a definition, `name` included (which plain assignment refuses). */

@@ -15,7 +15,15 @@ const wire = defineTransport({
     created.push(options);
     return {
       name: "wire",
-      capabilities: { ordering: "partition", description: { describe: () => ({ "bootstrap.servers": options.brokers, "sasl.password": options.password }) } },
+      capabilities: {
+        ordering: "partition",
+        description: {
+          describe: () => ({
+            "bootstrap.servers": options.brokers,
+            "sasl.password": options.password,
+          }),
+        },
+      },
       connect: () => Promise.resolve(),
       publish: () => Promise.resolve([]),
       subscribe: () => Promise.reject(new Error("not here")),
@@ -26,7 +34,10 @@ const wire = defineTransport({
 
 const greeter = definePlugin({
   name: "greeter",
-  options: z.strictObject({ greeting: z.string().default("hello"), punctuation: z.string().default(".") }),
+  options: z.strictObject({
+    greeting: z.string().default("hello"),
+    punctuation: z.string().default("."),
+  }),
   create: ({ greeting, punctuation }) => ({
     install: () => ({ api: { greet: (name: string) => `${greeting} ${name}${punctuation}` } }),
   }),
@@ -45,7 +56,11 @@ function failureOf(action: () => unknown): BusError {
 
 describe("a bus from configuration", () => {
   it("is the same bus as one from code", () => {
-    const bus = registry.createEventBus({ group: "g", transport: { wire: { brokers: ["a:1"] } }, plugins: { greeter: { greeting: "hi" } } });
+    const bus = registry.createEventBus({
+      group: "g",
+      transport: { wire: { brokers: ["a:1"] } },
+      plugins: { greeter: { greeting: "hi" } },
+    });
     expect(bus.greet?.("ann")).toBe("hi ann.");
     expect(created.at(-1)).toEqual({ brokers: ["a:1"] });
   });
@@ -59,18 +74,46 @@ describe("a bus from configuration", () => {
   });
 
   it("accepts a plugin with nothing after its colon", () => {
-    expect(registry.createEventBus({ transport: { wire: { brokers: ["a:1"] } }, plugins: { greeter: null } }).greet?.("x")).toBe("hello x.");
+    expect(
+      registry
+        .createEventBus({ transport: { wire: { brokers: ["a:1"] } }, plugins: { greeter: null } })
+        .greet?.("x"),
+    ).toBe("hello x.");
   });
 
   const wrong: readonly (readonly [string, unknown, string])[] = [
     ["no configuration", undefined, "configuration must be an object, got undefined"],
-    ["an unknown section", { transports: {} }, "unknown name configuration.transports (did you mean `transport`?)"],
+    [
+      "an unknown section",
+      { transports: {} },
+      "unknown name configuration.transports (did you mean `transport`?)",
+    ],
     ["no transport", { group: "g" }, "transport must be an object, got undefined"],
-    ["an unknown transport", { transport: { wier: {} } }, "unknown name transport.wier (did you mean `wire`?)"],
-    ["an unknown plugin", { transport: { wire: { brokers: ["a"] } }, plugins: { greter: {} } }, "unknown name plugins.greter (did you mean `greeter`?)"],
-    ["an unknown option", { transport: { wire: { brokers: ["a"], pasword: 1 } } }, "unknown option transport.wire.pasword, got 1 (did you mean `password`?)"],
-    ["an option of a plugin", { transport: { wire: { brokers: ["a"] } }, plugins: { greeter: { greting: "x" } } }, "unknown option plugins.greeter.greting, got \"x\" (did you mean `greeting`?)"],
-    ["a group of a wrong type", { group: 5, transport: { wire: { brokers: ["a"] } } }, "createEventBus.group must be a string, got 5"],
+    [
+      "an unknown transport",
+      { transport: { wier: {} } },
+      "unknown name transport.wier (did you mean `wire`?)",
+    ],
+    [
+      "an unknown plugin",
+      { transport: { wire: { brokers: ["a"] } }, plugins: { greter: {} } },
+      "unknown name plugins.greter (did you mean `greeter`?)",
+    ],
+    [
+      "an unknown option",
+      { transport: { wire: { brokers: ["a"], pasword: 1 } } },
+      "unknown option transport.wire.pasword, got 1 (did you mean `password`?)",
+    ],
+    [
+      "an option of a plugin",
+      { transport: { wire: { brokers: ["a"] } }, plugins: { greeter: { greting: "x" } } },
+      'unknown option plugins.greeter.greting, got "x" (did you mean `greeting`?)',
+    ],
+    [
+      "a group of a wrong type",
+      { group: 5, transport: { wire: { brokers: ["a"] } } },
+      "createEventBus.group must be a string, got 5",
+    ],
   ];
   for (const [name, config, message] of wrong) {
     it(`is refused with path and value: ${name}`, () => {
@@ -83,10 +126,14 @@ describe("a bus from configuration", () => {
   }
 
   it("describes itself with secrets masked and the client's own property names", () => {
-    const bus = registry.createEventBus({ transport: { wire: { brokers: ["a:1"], password: "hush" } } });
+    const bus = registry.createEventBus({
+      transport: { wire: { brokers: ["a:1"], password: "hush" } },
+    });
     const text = JSON.stringify(bus.describe());
     expect(text).not.toContain("hush");
-    expect(bus.describe()).toMatchObject({ transport: { name: "wire", client: { "bootstrap.servers": ["a:1"] } } });
+    expect(bus.describe()).toMatchObject({
+      transport: { name: "wire", client: { "bootstrap.servers": ["a:1"] } },
+    });
   });
 
   it("has a JSON Schema of everything, for editors", () => {
@@ -102,6 +149,8 @@ describe("a bus from configuration", () => {
 
 describe("a registry", () => {
   it("refuses two definitions of one name", () => {
-    expect(failureOf(() => createPluginRegistry([wire, wire])).message).toBe("wire is registered twice");
+    expect(failureOf(() => createPluginRegistry([wire, wire])).message).toBe(
+      "wire is registered twice",
+    );
   });
 });

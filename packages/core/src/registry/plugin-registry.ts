@@ -10,16 +10,23 @@ import type { PluginDefinition } from "./define-plugin.ts";
 import type { TransportDefinition } from "./define-transport.ts";
 
 /** The part of a transport's definition that a registry needs, whatever its options are. */
-type RegistrableTransport = Pick<TransportDefinition<unknown>, "kind" | "name" | "configure"> & { readonly options: object };
+type RegistrableTransport = Pick<TransportDefinition<unknown>, "kind" | "name" | "configure"> & {
+  readonly options: object;
+};
 
 /** The part of a plugin's definition that a registry needs, whatever its options are. */
-type RegistrablePlugin = Pick<PluginDefinition<unknown, object>, "kind" | "name" | "configure"> & { readonly options: object };
+type RegistrablePlugin = Pick<PluginDefinition<unknown, object>, "kind" | "name" | "configure"> & {
+  readonly options: object;
+};
 
 /** A transport or plugin that configuration files may name: what `defineTransport` and `definePlugin` return. */
 export type Registrable = RegistrableTransport | RegistrablePlugin;
 
 /** Code that configuration files cannot hold: options by transport or plugin name (merged over the file's), clock, logger. */
-export interface RegistryOverrides extends Pick<Partial<EventBusOptions<readonly []>>, "clock" | "logger" | "random"> {
+export interface RegistryOverrides extends Pick<
+  Partial<EventBusOptions<readonly []>>,
+  "clock" | "logger" | "random"
+> {
   readonly options?: Readonly<Record<string, object>>;
 }
 
@@ -29,7 +36,9 @@ type ApiOfDefinition<TDefinition> = TDefinition extends {
 }
   ? Partial<Api>
   : never;
-type UnionToIntersection<TUnion> = (TUnion extends unknown ? (member: TUnion) => void : never) extends (all: infer All) => void
+type UnionToIntersection<TUnion> = (
+  TUnion extends unknown ? (member: TUnion) => void : never
+) extends (all: infer All) => void
   ? All
   : never;
 
@@ -60,17 +69,27 @@ const SETTINGS = ["group", "holdTopics", "drainTimeoutMs"] as const;
 export function createPluginRegistry<const TDefinitions extends readonly Registrable[]>(
   definitions: TDefinitions,
 ): PluginRegistry<TDefinitions> {
-  const transports = byName(definitions.filter((definition) => definition.kind === "transportDefinition"));
-  const plugins = byName(definitions.filter((definition) => definition.kind === "pluginDefinition"));
+  const transports = byName(
+    definitions.filter((definition) => definition.kind === "transportDefinition"),
+  );
+  const plugins = byName(
+    definitions.filter((definition) => definition.kind === "pluginDefinition"),
+  );
   return {
     createEventBus(config, overrides = {}) {
       const parsed = requireRecord(config, "configuration");
       rejectUnknown(Object.keys(parsed), ["transport", "plugins", ...SETTINGS], "configuration");
       const { options: optionOverrides = {}, ...surroundings } = overrides;
-      rejectUnknown(Object.keys(optionOverrides), [...transports.keys(), ...plugins.keys()], "overrides.options");
+      rejectUnknown(
+        Object.keys(optionOverrides),
+        [...transports.keys(), ...plugins.keys()],
+        "overrides.options",
+      );
       const bus = createEventBus({
         ...surroundings,
-        ...Object.fromEntries(SETTINGS.filter((name) => parsed[name] !== undefined).map((name) => [name, parsed[name]])),
+        ...Object.fromEntries(
+          SETTINGS.filter((name) => parsed[name] !== undefined).map((name) => [name, parsed[name]]),
+        ),
         transport: configureTransport(parsed["transport"], transports, optionOverrides),
         plugins: configurePlugins(parsed["plugins"], plugins, optionOverrides),
       });
@@ -93,9 +112,16 @@ function configureTransport(
   rejectUnknown(names, [...transports.keys()], "transport");
   const [name, second] = names;
   if (name === undefined || second !== undefined) {
-    throw invalid("transport", config, `transport must name exactly one of ${[...transports.keys()].join(", ")}`);
+    throw invalid(
+      "transport",
+      config,
+      `transport must name exactly one of ${[...transports.keys()].join(", ")}`,
+    );
   }
-  return lookUp(transports, name).configure(merge(named[name], overrides[name]), `transport.${name}`);
+  return lookUp(transports, name).configure(
+    merge(named[name], overrides[name]),
+    `transport.${name}`,
+  );
 }
 
 function configurePlugins(
@@ -116,16 +142,22 @@ function merge(fromFile: unknown, fromCode: object | undefined): unknown {
   return isRecord(options) && fromCode !== undefined ? { ...options, ...fromCode } : options;
 }
 
-function byName<TDefinition extends { readonly name: string }>(definitions: readonly TDefinition[]): ReadonlyMap<string, TDefinition> {
+function byName<TDefinition extends { readonly name: string }>(
+  definitions: readonly TDefinition[],
+): ReadonlyMap<string, TDefinition> {
   const found = new Map<string, TDefinition>();
   for (const definition of definitions) {
-    if (found.has(definition.name)) throw invalid("registry", definition.name, `${definition.name} is registered twice`);
+    if (found.has(definition.name))
+      throw invalid("registry", definition.name, `${definition.name} is registered twice`);
     found.set(definition.name, definition);
   }
   return found;
 }
 
-function lookUp<TDefinition>(definitions: ReadonlyMap<string, TDefinition>, name: string): TDefinition {
+function lookUp<TDefinition>(
+  definitions: ReadonlyMap<string, TDefinition>,
+  name: string,
+): TDefinition {
   const definition = definitions.get(name);
   if (definition !== undefined) return definition;
   throw invalid("registry", name, `${name} is not registered`);
@@ -135,13 +167,18 @@ function rejectUnknown(names: readonly string[], known: readonly string[], path:
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const nearest = nearestName(unknown, known);
-  const hint = nearest === undefined ? `; known are ${known.join(", ")}` : ` (did you mean \`${nearest}\`?)`;
+  const hint =
+    nearest === undefined ? `; known are ${known.join(", ")}` : ` (did you mean \`${nearest}\`?)`;
   throw invalid(`${path}.${unknown}`, unknown, `unknown name ${path}.${unknown}${hint}`);
 }
 
 function requireRecord(value: unknown, path: string): Record<string, unknown> {
   if (isRecord(value)) return value;
-  throw invalid(path, value, `${path} must be an object, got ${value === null ? "null" : typeof value}`);
+  throw invalid(
+    path,
+    value,
+    `${path} must be an object, got ${value === null ? "null" : typeof value}`,
+  );
 }
 
 function invalid(path: string, value: unknown, message: string): BusConfigError {
@@ -156,8 +193,15 @@ function configurationSchema(
   transports: ReadonlyMap<string, RegistrableTransport>,
   plugins: ReadonlyMap<string, RegistrablePlugin>,
 ): Readonly<Record<string, unknown>> {
-  const sections = (definitions: ReadonlyMap<string, { readonly options: object }>): Record<string, unknown> =>
-    Object.fromEntries(Array.from(definitions, ([name, { options }]) => [name, jsonSchemaOf(options) ?? { type: "object" }]));
+  const sections = (
+    definitions: ReadonlyMap<string, { readonly options: object }>,
+  ): Record<string, unknown> =>
+    Object.fromEntries(
+      Array.from(definitions, ([name, { options }]) => [
+        name,
+        jsonSchemaOf(options) ?? { type: "object" },
+      ]),
+    );
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     type: "object",
@@ -165,9 +209,23 @@ function configurationSchema(
     required: ["transport"],
     properties: {
       group: { type: "string", description: "default consumer group" },
-      holdTopics: { type: "array", items: { type: "string" }, description: "topics joined before they have a handler" },
-      drainTimeoutMs: { type: "integer", minimum: 0, description: "how long close waits for running handlers, in milliseconds" },
-      transport: { type: "object", additionalProperties: false, minProperties: 1, maxProperties: 1, properties: sections(transports) },
+      holdTopics: {
+        type: "array",
+        items: { type: "string" },
+        description: "topics joined before they have a handler",
+      },
+      drainTimeoutMs: {
+        type: "integer",
+        minimum: 0,
+        description: "how long close waits for running handlers, in milliseconds",
+      },
+      transport: {
+        type: "object",
+        additionalProperties: false,
+        minProperties: 1,
+        maxProperties: 1,
+        properties: sections(transports),
+      },
       plugins: { type: "object", additionalProperties: false, properties: sections(plugins) },
     },
   };

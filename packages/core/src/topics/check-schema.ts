@@ -16,12 +16,18 @@ export function checkSchema(schema: StandardSchemaV1, value: unknown, topic: str
 function outputOf(result: StandardSchemaV1.Result<unknown>, topic: string): unknown {
   if (result.issues === undefined) return result.value;
   const issues = result.issues.map((issue) => ({
-    path: (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join("."),
+    path: (issue.path ?? [])
+      .map((part) => String(typeof part === "object" ? part.key : part))
+      .join("."),
     message: issue.message,
   }));
   const first = issues[0];
   const where = first === undefined || first.path === "" ? "value" : first.path;
-  throw new BusHandlerError("BUS_SCHEMA", `${where} of a message of topic ${topic} is not valid: ${first?.message ?? "no reason given"}`, {
-    details: { topic, issues },
-  });
+  throw new BusHandlerError(
+    "BUS_SCHEMA",
+    `${where} of a message of topic ${topic} is not valid: ${first?.message ?? "no reason given"}`,
+    {
+      details: { topic, issues },
+    },
+  );
 }

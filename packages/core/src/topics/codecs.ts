@@ -26,7 +26,8 @@ export function jsonCodec<TValue>(): Codec<TValue> {
 export function bytesCodec(): Codec<Uint8Array> {
   return {
     encode(value) {
-      if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, got ${typeof value}`);
+      if (!(value instanceof Uint8Array))
+        throw new TypeError(`value must be a Uint8Array, got ${typeof value}`);
       return value;
     },
     decode: (bytes) => bytes,
@@ -38,7 +39,8 @@ export function textCodec(): Codec<string> {
   return {
     contentType: "text/plain; charset=utf-8",
     encode(value) {
-      if (typeof value !== "string") throw new TypeError(`value must be a string, got ${typeof value}`);
+      if (typeof value !== "string")
+        throw new TypeError(`value must be a string, got ${typeof value}`);
       return encoder.encode(value);
     },
     decode: (bytes) => decoder.decode(bytes),

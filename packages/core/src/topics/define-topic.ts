@@ -49,11 +49,22 @@ export function defineTopic<TValue>(
 /** A topic named by a string carries bytes, tombstones included. */
 export function bytesTopic(name: string): Topic<Uint8Array | null> {
   checkTopicName(name);
-  return Object.freeze({ kind: "topic", name, codec: bytesCodec(), schema: undefined, key: undefined, tombstones: true });
+  return Object.freeze({
+    kind: "topic",
+    name,
+    codec: bytesCodec(),
+    schema: undefined,
+    key: undefined,
+    tombstones: true,
+  });
 }
 
 function checkTopicName(name: string): void {
-  const valid = typeof name === "string" && /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== "." && name !== "..";
+  const valid =
+    typeof name === "string" &&
+    /^[a-zA-Z0-9._-]{1,249}$/.test(name) &&
+    name !== "." &&
+    name !== "..";
   if (valid) return;
   throw new BusConfigError(
     "BUS_CONFIG",
