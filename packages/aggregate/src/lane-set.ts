@@ -5,6 +5,9 @@ import { Ring } from "./ring.ts";
 /** Sweeps per idle timeout: a lane is released at most this share late, never early. */
 const SWEEPS_PER_TIMEOUT = 4;
 
+/** Lanes without an aggregate that are kept for later ones. */
+const MAX_SPARE = 4096;
+
 /** How many lanes there are, by what they do. */
 export interface LaneCounts {
   /** Lanes, idle ones included; never more than `maxLanes`. */
@@ -169,7 +172,7 @@ export class LaneSet {
       this.#kept.delete(rested.key);
       this.#keptLanes--;
     }
-    this.#spare.push(rested);
+    this.#keepSpare(rested);
     this.#kept.delete(waiting.key);
     this.#waitingLanes--;
     return this.#place(waiting);
@@ -177,7 +180,7 @@ export class LaneSet {
 
   #drop(lane: Lane): void {
     this.#kept.delete(lane.key);
-    this.#spare.push(lane);
+    this.#keepSpare(lane);
   }
 
   /** Take the least recently used idle lane off the shelf. */
@@ -185,13 +188,18 @@ export class LaneSet {
     for (let lane = this.#shelf.pop(); lane !== undefined; lane = this.#shelf.pop()) {
       if (!lane.busy) {
         this.#idle--;
-        this.#spare.push(lane);
+        this.#keepSpare(lane);
         return;
       }
       lane.place = "kept";
       this.#kept.set(lane.key, lane);
       this.#keptLanes++;
     }
+  }
+
+  #keepSpare(lane: Lane): void {
+    lane.rename("");
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(lane);
   }
 
   #laneFor(key: string): Lane {

@@ -1,6 +1,9 @@
 /** Smallest buffer; a power of two, as all sizes are. */
 const FIRST_CAPACITY = 16;
 
+/** A buffer that grew beyond this is given back when it empties. */
+const KEPT_CAPACITY = 8192;
+
 /** A first-in-first-out list in one buffer: both ends O(1) amortised, nothing allocated per item. */
 export class Ring<TItem extends object> {
   #items: (TItem | undefined)[] = Array.from({ length: FIRST_CAPACITY });
@@ -25,7 +28,7 @@ export class Ring<TItem extends object> {
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#size--;
     // A burst must not leave its buffer behind.
-    if (this.#size === 0 && this.#items.length > FIRST_CAPACITY * 64) this.#reset(FIRST_CAPACITY);
+    if (this.#size === 0 && this.#items.length > KEPT_CAPACITY) this.#reset(FIRST_CAPACITY);
     return item;
   }
 
