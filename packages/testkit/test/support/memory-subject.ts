@@ -12,7 +12,10 @@ const TIMINGS: ConformanceTimings = {
 };
 
 /** The reference transport on a broker of its own. */
-export function memorySubject(timings: Partial<ConformanceTimings> = {}): ConformanceSubject {
+export function memorySubject(
+  timings: Partial<ConformanceTimings> = {},
+  parts: Partial<ConformanceSubject> = {},
+): ConformanceSubject {
   const broker = memoryBroker();
   return {
     name: "memory",
@@ -37,5 +40,6 @@ export function memorySubject(timings: Partial<ConformanceTimings> = {}): Confor
       removeBefore: ({ topic, partition }, offset) =>
         Promise.resolve(broker.faults.removeBefore(topic, partition, offset)),
     },
+    ...parts,
   };
 }
