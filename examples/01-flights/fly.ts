@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { aggregate } from "@bus/aggregate";
 import { backlog } from "@bus/backlog";
+import type { BacklogApi } from "@bus/backlog";
 import { createEventBus } from "@bus/core";
 import { createLedger, until } from "@bus/testkit";
 import type { LedgerEntry, LedgerVerdict } from "@bus/testkit";
@@ -49,7 +50,6 @@ export async function fly(
   const ledger = createLedger();
   const statistics = new AirportStatistics();
   const slow = Math.floor(flights.length * SLOW_SHARE);
-  const rush = Math.floor(flights.length * RUSH_SHARE);
   const startedMs = performance.now();
 
   await using bus = createFlightBus(demo);
@@ -65,40 +65,42 @@ export async function fly(
   await bus.start();
   board.open();
 
-  const publish = async (from: number, to: number): Promise<void> => {
-    const part = flights.slice(from, Math.min(to, flights.length));
+  const isOver = (): boolean => ledger.outstanding === 0 && !bus.isInRecoveryMode();
+  const publish = async (part: readonly NumberedFlight[]): Promise<void> => {
     await bus.publishMany(Flights, part);
     for (const flight of part) ledger.published(entryOf(flight));
     board.published += part.length;
   };
-  for (let from = 0; from < rush; from += PUBLISH_AT_ONCE)
-    await publish(from, Math.min(from + PUBLISH_AT_ONCE, rush));
-  await until(() => ledger.outstanding === 0 && !bus.isInRecoveryMode(), {
-    timeoutMs: DEADLINE_MS,
-    what: "the rush to be over",
-  });
-  for (let from = rush; from < flights.length; from += TRICKLE_AT_ONCE) {
-    await publish(from, from + TRICKLE_AT_ONCE);
+  const rush = Math.floor(flights.length * RUSH_SHARE);
+  for (const part of parts(flights.slice(0, rush), PUBLISH_AT_ONCE)) await publish(part);
+  await until(isOver, { timeoutMs: DEADLINE_MS, what: "the rush to be over" });
+  for (const part of parts(flights.slice(rush), TRICKLE_AT_ONCE)) {
+    await publish(part);
     await sleep(TRICKLE_EVERY_MS);
   }
-  await until(() => ledger.outstanding === 0, {
-    timeoutMs: DEADLINE_MS,
-    what: "every flight handled",
-  });
+  await until(isOver, { timeoutMs: DEADLINE_MS, what: "every flight handled" });
   const elapsedMs = performance.now() - startedMs;
-  await until(
-    async () => (await bus.backlog.isNoBacklog()) && bus.backlog.detail()?.totalLagMessages === 0n,
-    {
-      timeoutMs: DEADLINE_MS,
-      what: "every offset committed",
-    },
-  );
+  await until(() => isCommitted(bus), { timeoutMs: DEADLINE_MS, what: "every offset committed" });
   board.close();
   const verdict = await ledger.verdict({
     reader: { read: (query) => bus.lag(query) },
     group: GROUP,
   });
   return { statistics, verdict, elapsedMs, modes: board.modes };
+}
+
+async function isCommitted({ backlog: detector }: BacklogApi): Promise<boolean> {
+  return (await detector.isNoBacklog()) && detector.detail()?.totalLagMessages === 0n;
+}
+
+function parts(
+  flights: readonly NumberedFlight[],
+  size: number,
+): readonly (readonly NumberedFlight[])[] {
+  const count = Math.ceil(flights.length / size);
+  return Array.from({ length: count }, (_, index) =>
+    flights.slice(index * size, (index + 1) * size),
+  );
 }
 
 function entryOf(flight: NumberedFlight): LedgerEntry {

@@ -1,94 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { manualClock } from "@bus/testkit";
-import type { ManualClock } from "@bus/testkit";
-import type { DeadLetterPolicy, RetryPolicy } from "../contracts/failure.ts";
 import type { AnyHandler } from "../contracts/plugin.ts";
 import { Skip } from "../errors/handler-outcomes.ts";
-import { BusReporter } from "../observe/bus-reporter.ts";
-import { createInstruments } from "../observe/instruments.ts";
-import { ObserverHub } from "../observe/observer-hub.ts";
-import { defineTopic } from "../topics/define-topic.ts";
 import { fakeDelivery, fakeOwnership, settled } from "../../test/fake-delivery.ts";
-import { createDecoder } from "./decode-message.ts";
-import { FailureChain } from "./failure-chain.ts";
-import { createFinish, createRun } from "./run-delivery.ts";
-import { RunTimer } from "./run-timer.ts";
-import { RunningHandlers } from "./running-handlers.ts";
-
-const silent = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-const spec = {
-  topic: "orders",
-  group: "g",
-  ordering: "partition",
-  concurrency: 1,
-  plugins: {},
-} as const;
-
-interface Setup {
-  readonly clock?: ManualClock;
-  readonly retryPolicy?: RetryPolicy;
-  readonly deadLetterPolicy?: DeadLetterPolicy;
-  readonly nackUpToMs?: number;
-  readonly maxProcessingTimeMs?: number;
-}
-
-function runOf(handler: AnyHandler, setup: Setup = {}) {
-  const clock = setup.clock ?? manualClock();
-  const instruments = createInstruments();
-  const hub = new ObserverHub(silent);
-  const reporter = new BusReporter({ clock, logger: silent, instruments, hub });
-  const counter = { add: () => undefined };
-  const outcomes = {
-    ack: counter,
-    nack: counter,
-    aborted: counter,
-    dead_lettered: counter,
-    skipped: counter,
-  };
-  const finish = createFinish({ spec, hub, reporter, outcomes });
-  const overdue = vi.fn();
-  const running = new RunningHandlers({
-    clock,
-    logger: silent,
-    recovery: undefined,
-    maxProcessingTimeMs: setup.maxProcessingTimeMs ?? 300_000,
-    onOverdue: overdue,
-  });
-  const { retryPolicy, deadLetterPolicy, nackUpToMs } = setup;
-  const failures = new FailureChain({
-    spec,
-    clock,
-    random: () => 0,
-    reporter,
-    finish,
-    retryPolicy,
-    deadLetterPolicy,
-    nackUpToMs,
-  });
-  const timer = new RunTimer({
-    clock,
-    processing: { record: () => undefined },
-    endToEnd: { record: () => undefined },
-  });
-  const run = createRun({
-    decode: createDecoder(defineTopic("orders")),
-    handler,
-    running,
-    failures,
-    finish,
-    timer,
-  });
-  return { run, running, reporter, hub, overdue, clock };
-}
-
-const retryAfter =
-  (afterMs: number): RetryPolicy =>
-  () => ({ kind: "retry", afterMs, errorClass: "RETRYABLE" });
+import { retryAfter, runOf } from "../../test/run-of.ts";
 
 describe("a delivery ends in exactly one settlement", () => {
   const endings: readonly (readonly [string, AnyHandler])[] = [
@@ -288,57 +203,5 @@ describe("the failure chain", () => {
     const delivery = fakeDelivery();
     await run(delivery);
     expect(delivery.settlements).toEqual([{ kind: "nack", redeliverAfterMs: 500 }]);
-  });
-});
-
-describe("the processing deadline", () => {
-  it("aborts the handler's signal not before the deadline and within an eighth after the next sweep", async () => {
-    const clock = manualClock();
-    let abortedAtMs: number | undefined;
-    const { run, overdue } = runOf(
-      (_, { signal }) =>
-        new Promise((_resolve, reject) => {
-          signal.addEventListener("abort", () => {
-            abortedAtMs = clock.now();
-            reject(signal.reason);
-          });
-        }),
-      { clock, maxProcessingTimeMs: 800, retryPolicy: retryAfter(1_000_000) },
-    );
-    void run(fakeDelivery());
-    await clock.advanceAsync(1_100);
-    expect(overdue).toHaveBeenCalledTimes(1);
-    expect(abortedAtMs).toBeGreaterThanOrEqual(800);
-    expect(abortedAtMs).toBeLessThanOrEqual(1_000);
-  });
-
-  it("blames the deadline for whatever the handler throws after it", async () => {
-    const clock = manualClock();
-    const { run, reporter } = runOf(
-      (_, { signal }) =>
-        new Promise((_resolve, reject) => {
-          signal.addEventListener("abort", () => reject(new Error("torn")));
-        }),
-      { clock, maxProcessingTimeMs: 800, retryPolicy: retryAfter(1_000_000) },
-    );
-    void run(fakeDelivery());
-    await clock.advanceAsync(2_000);
-    expect(reporter.failingDeliveries[0]?.lastError).toMatchObject({ code: "BUS_HANDLER_TIMEOUT" });
-  });
-
-  it("holds the slot of a handler that never ends, so that no second run of the key can overlap", async () => {
-    const clock = manualClock();
-    const { run, running, overdue } = runOf(() => new Promise(() => undefined), {
-      clock,
-      maxProcessingTimeMs: 800,
-    });
-    const delivery = fakeDelivery();
-    void run(delivery);
-    await clock.advanceAsync(10_000);
-    expect(overdue).toHaveBeenCalledTimes(1);
-    expect(delivery.settlements).toEqual([]);
-    expect(running.size).toBe(1);
-    running.close();
-    expect(clock.pending).toBe(0);
   });
 });

@@ -24,61 +24,68 @@ interface TopicCounters {
  * The innermost step of every publish: hand over to the transport, then count, time and tell observers.
  * Wrappers of plugins go around it.
  */
-export function measurePublish(
-  publish: PublishFunction,
-  { clock, instruments, hub }: PublishPathParts,
-): PublishFunction {
-  const counters = new Map<string, TopicCounters>();
-
-  function countersOf(topic: string): TopicCounters {
-    const known = counters.get(topic);
-    if (known !== undefined) return known;
-    const made = {
-      stored: instruments.counter(BUS_METRICS.published, { topic, outcome: "stored" }),
-      failed: instruments.counter(BUS_METRICS.published, { topic, outcome: "failed" }),
-      seconds: instruments.histogram(BUS_METRICS.publishSeconds, { topic }),
-    };
-    counters.set(topic, made);
-    return made;
-  }
-
-  function countStored(
-    messages: readonly OutgoingMessage[],
-    receipts: readonly PublishReceipt[],
-    startedMs: number,
-  ): void {
-    const seconds = (clock.monotonicMs() - startedMs) / 1000;
-    for (const { topic } of messages) {
-      const { stored, seconds: histogram } = countersOf(topic);
-      stored.add(1);
-      histogram.record(seconds);
-    }
-    const topic = messages[0]?.topic;
-    if (topic !== undefined && hub.wants("published")) hub.notify("published", topic, receipts);
-  }
-
-  function countFailed(messages: readonly OutgoingMessage[], error: unknown): void {
-    const outcomes = publishOutcomesOf(error);
-    messages.forEach(({ topic }, index) => {
-      const { stored, failed } = countersOf(topic);
-      if (outcomes?.[index]?.kind === "stored") stored.add(1);
-      else failed.add(1);
-    });
-    const topic = messages[0]?.topic;
-    if (topic !== undefined) hub.notify("publishFailed", topic, error);
-  }
-
+export function measurePublish(publish: PublishFunction, parts: PublishPathParts): PublishFunction {
+  const { clock } = parts;
+  const counters = new PublishCounters(parts);
   return async function measured(messages) {
     const startedMs = clock.monotonicMs();
     try {
       const receipts = await publish(messages);
-      countStored(messages, receipts, startedMs);
+      counters.stored(messages, receipts, (clock.monotonicMs() - startedMs) / 1000);
       return receipts;
     } catch (error) {
-      countFailed(messages, error);
+      counters.failed(messages, error);
       throw error;
     }
   };
+}
+
+/** Counts publishes by topic; each topic's instruments are looked up once. */
+class PublishCounters {
+  readonly #instruments: Instruments;
+  readonly #hub: ObserverHub;
+  readonly #byTopic = new Map<string, TopicCounters>();
+
+  constructor({ instruments, hub }: PublishPathParts) {
+    this.#instruments = instruments;
+    this.#hub = hub;
+  }
+
+  stored(
+    messages: readonly OutgoingMessage[],
+    receipts: readonly PublishReceipt[],
+    seconds: number,
+  ): void {
+    for (const { topic } of messages) {
+      const counters = this.#of(topic);
+      counters.stored.add(1);
+      counters.seconds.record(seconds);
+    }
+    const topic = messages[0]?.topic;
+    if (topic !== undefined) this.#hub.notify("published", topic, receipts);
+  }
+
+  failed(messages: readonly OutgoingMessage[], error: unknown): void {
+    const outcomes = publishOutcomesOf(error);
+    for (const [index, { topic }] of messages.entries()) {
+      const { stored, failed } = this.#of(topic);
+      (outcomes?.[index]?.kind === "stored" ? stored : failed).add(1);
+    }
+    const topic = messages[0]?.topic;
+    if (topic !== undefined) this.#hub.notify("publishFailed", topic, error);
+  }
+
+  #of(topic: string): TopicCounters {
+    const known = this.#byTopic.get(topic);
+    if (known !== undefined) return known;
+    const made = {
+      stored: this.#instruments.counter(BUS_METRICS.published, { topic, outcome: "stored" }),
+      failed: this.#instruments.counter(BUS_METRICS.published, { topic, outcome: "failed" }),
+      seconds: this.#instruments.histogram(BUS_METRICS.publishSeconds, { topic }),
+    };
+    this.#byTopic.set(topic, made);
+    return made;
+  }
 }
 
 /**
