@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { BusConfigError, BusHandlerError, BusTransportError, Poison, RetryLater, Skip } from "@bus/core";
+import {
+  BusConfigError,
+  BusHandlerError,
+  BusTransportError,
+  Poison,
+  RetryLater,
+  Skip,
+} from "@bus/core";
 import type { Delivery, Failure } from "@bus/core";
 import { createClassifier } from "./classify-error.ts";
 import type { ClassifierRule } from "./classify-error.ts";
@@ -29,8 +36,16 @@ describe("a failure is classified", () => {
     ["a time-out", withCode("ETIMEDOUT"), "RETRYABLE"],
     ["a broken pipe", withCode("EPIPE"), "RETRYABLE"],
     ["a name server that does not answer", withCode("EAI_AGAIN"), "RETRYABLE"],
-    ["fetch: a TypeError caused by the network", new TypeError("fetch failed", { cause: withCode("ECONNREFUSED") }), "RETRYABLE"],
-    ["fetch: several addresses refused", new TypeError("fetch failed", { cause: new AggregateError([withCode("ECONNREFUSED")]) }), "RETRYABLE"],
+    [
+      "fetch: a TypeError caused by the network",
+      new TypeError("fetch failed", { cause: withCode("ECONNREFUSED") }),
+      "RETRYABLE",
+    ],
+    [
+      "fetch: several addresses refused",
+      new TypeError("fetch failed", { cause: new AggregateError([withCode("ECONNREFUSED")]) }),
+      "RETRYABLE",
+    ],
     ["AbortSignal.timeout", Object.assign(new Error("x"), { name: "TimeoutError" }), "RETRYABLE"],
     ["HTTP 503", Object.assign(new Error("x"), { status: 503 }), "RETRYABLE"],
     ["HTTP 429 in a response", { response: { status: 429 } }, "RETRYABLE"],
@@ -43,14 +58,33 @@ describe("a failure is classified", () => {
     ["PostgreSQL's unique violation", withCode("23505"), "CONFLICT"],
     ["MySQL's duplicate entry", Object.assign(new Error("x"), { errno: 1062 }), "CONFLICT"],
     ["a broker that failed", new BusTransportError("BUS_TRANSPORT", "x"), "RETRYABLE"],
-    ["a publish with a wrong option", new BusConfigError("BUS_INVALID_MESSAGE", "x"), "UNRECOVERABLE"],
+    [
+      "a publish with a wrong option",
+      new BusConfigError("BUS_INVALID_MESSAGE", "x"),
+      "UNRECOVERABLE",
+    ],
     ["a deadline", new BusHandlerError("BUS_HANDLER_TIMEOUT", "x"), "RETRYABLE"],
     ["anything else", new Error("x"), "RETRYABLE"],
-    ["words of a message decide nothing", new Error("validation failed: ECONNREFUSED poison"), "RETRYABLE"],
+    [
+      "words of a message decide nothing",
+      new Error("validation failed: ECONNREFUSED poison"),
+      "RETRYABLE",
+    ],
     ["a string", "no", "RETRYABLE"],
     ["undefined", undefined, "RETRYABLE"],
     ["a frozen object", Object.freeze({}), "RETRYABLE"],
-    ["an error whose getters throw", { get code() { throw new Error("trap"); }, get cause() { throw new Error("trap"); } }, "RETRYABLE"],
+    [
+      "an error whose getters throw",
+      {
+        get code() {
+          throw new Error("trap");
+        },
+        get cause() {
+          throw new Error("trap");
+        },
+      },
+      "RETRYABLE",
+    ],
   ];
   for (const [name, error, expected] of table) {
     it(`${name}: ${expected}`, () => {

@@ -41,9 +41,14 @@ export interface ClassifierOptions {
   readonly defaultClass: ErrorClass;
 }
 
-const NETWORK_CODE = /^(ECONN[A-Z]+|ETIMEDOUT|EPIPE|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOTFOUND|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET))$/;
+const NETWORK_CODE =
+  /^(ECONN[A-Z]+|ETIMEDOUT|EPIPE|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOTFOUND|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET))$/;
 const RETRYABLE_STATUS: ReadonlySet<unknown> = new Set([408, 425, 429]);
-const UNIQUE_VIOLATION: ReadonlySet<unknown> = new Set(["23505", "ER_DUP_ENTRY", "SQLITE_CONSTRAINT_UNIQUE"]);
+const UNIQUE_VIOLATION: ReadonlySet<unknown> = new Set([
+  "23505",
+  "ER_DUP_ENTRY",
+  "SQLITE_CONSTRAINT_UNIQUE",
+]);
 const MYSQL_DUPLICATE_ENTRY = 1062;
 /** Codes of `BusError` that blame the message. */
 const POISON_BUS_CODES: ReadonlySet<unknown> = new Set(["BUS_DECODE", "BUS_SCHEMA"]);
@@ -52,7 +57,10 @@ const POISON_BUS_CODES: ReadonlySet<unknown> = new Set(["BUS_DECODE", "BUS_SCHEM
  * Make a classifier. It decides, in this order: by what the handler said (`RetryLater`, `Poison`, `Skip`), by the
  * user's rules, by what the error and its causes are (innermost cause first), by the default. Never by words of a message.
  */
-export function createClassifier({ rules, defaultClass }: ClassifierOptions): (failure: Failure) => Classification {
+export function createClassifier({
+  rules,
+  defaultClass,
+}: ClassifierOptions): (failure: Failure) => Classification {
   return function classify(failure) {
     const said = whatTheHandlerSaid(failure.error);
     if (said !== undefined) return said;
@@ -75,7 +83,15 @@ function whatTheHandlerSaid(error: unknown): Classification | undefined {
   if (property(error, "isPoison") === true) return meaning("POISON");
   if (property(error, "isRetryLater") !== true) return undefined;
   const afterMs = property(error, "afterMs");
-  return { errorClass: "RETRYABLE", retryAfterMs: typeof afterMs === "number" ? afterMs : undefined, reason: undefined };
+  return {
+    errorClass: "RETRYABLE",
+    retryAfterMs: isDelay(afterMs) ? afterMs : undefined,
+    reason: undefined,
+  };
+}
+
+function isDelay(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
 function meaning(errorClass: ErrorClass): Classification {
@@ -101,13 +117,16 @@ function holds(predicate: () => boolean): boolean {
 
 function classOf(error: unknown): ErrorClass | undefined {
   const code = property(error, "code");
-  if (property(error, "isBusError") === true) return classOfBusError(code, property(error, "retryable"));
+  if (property(error, "isBusError") === true)
+    return classOfBusError(code, property(error, "retryable"));
   if (typeof code === "string" && NETWORK_CODE.test(code)) return "RETRYABLE";
-  if (UNIQUE_VIOLATION.has(code) || property(error, "errno") === MYSQL_DUPLICATE_ENTRY) return "CONFLICT";
+  if (UNIQUE_VIOLATION.has(code) || property(error, "errno") === MYSQL_DUPLICATE_ENTRY)
+    return "CONFLICT";
   if (isRetryableStatus(error)) return "RETRYABLE";
   if (property(error, "name") === "TimeoutError") return "RETRYABLE";
   if (error instanceof SyntaxError || Array.isArray(property(error, "issues"))) return "POISON";
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return "UNRECOVERABLE";
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError)
+    return "UNRECOVERABLE";
   return undefined;
 }
 
@@ -119,6 +138,14 @@ function classOfBusError(code: unknown, retryable: unknown): ErrorClass | undefi
 }
 
 function isRetryableStatus(error: unknown): boolean {
-  const candidates = [property(error, "status"), property(error, "statusCode"), property(property(error, "response"), "status")];
-  return candidates.some((status) => RETRYABLE_STATUS.has(status) || (typeof status === "number" && status >= 500 && status <= 599));
+  const candidates = [
+    property(error, "status"),
+    property(error, "statusCode"),
+    property(property(error, "response"), "status"),
+  ];
+  return candidates.some(
+    (status) =>
+      RETRYABLE_STATUS.has(status) ||
+      (typeof status === "number" && status >= 500 && status <= 599),
+  );
 }

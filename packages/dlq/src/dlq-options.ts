@@ -29,17 +29,39 @@ export interface DlqOptions {
    */
   readonly onExhausted?: "deadLetter" | "block" | "skip";
   /** Topic of the dead letters of a message, or what is appended to its topic's name. @defaultValue `{ suffix: ".dlq" }` */
-  readonly destination?: { readonly suffix: string } | ((failure: Failure, errorClass: string) => string);
+  readonly destination?:
+    | { readonly suffix: string }
+    | ((failure: Failure, errorClass: string) => string);
   /** Longest error message kept in a header, in characters. @defaultValue 1_000 */
   readonly maxMessageChars?: number;
   /** Longest stack kept in a header, in characters. @defaultValue 4_000 */
   readonly maxStackChars?: number;
+  /**
+   * Whether a missing dead-letter topic is created, with the partitions and replicas of the topic that failed, where the
+   * transport has `capabilities.topics`. @defaultValue "fromSource"
+   */
+  readonly createTopics?: "fromSource" | "never";
+  /**
+   * Settings of dead-letter topics that are created, by the broker's own names.
+   * @defaultValue `{ "cleanup.policy": "delete", "retention.ms": "-1" }`: nothing vanishes unseen
+   */
+  readonly topicConfig?: Readonly<Record<string, string>>;
+  /**
+   * Deliveries after which a message that never reached an end is taken for one that kills its process, and is
+   * dead-lettered before its handler runs again, ≥ 2. Works where the transport counts deliveries across processes.
+   * @defaultValue 20
+   */
+  readonly maxDeliveries?: number;
+  /** How long a replay or discard that died keeps others away from its dead-letter topic, in milliseconds, ≥ 1,000. @defaultValue 15_000 */
+  readonly leaseMs?: number;
   /** Called, guarded, each time a dead letter could not be stored. */
   readonly onDeadLetterFailure?: (failure: Failure, error: unknown) => void;
 }
 
 /** Options of `dlq()`, defaults applied. */
-export interface ResolvedDlqOptions extends Required<Omit<DlqOptions, "retry" | "onDeadLetterFailure">> {
+export interface ResolvedDlqOptions extends Required<
+  Omit<DlqOptions, "retry" | "onDeadLetterFailure">
+> {
   readonly retry: Required<RetryOptions>;
   readonly onDeadLetterFailure?: NonNullable<DlqOptions["onDeadLetterFailure"]>;
 }
@@ -54,12 +76,18 @@ export const DLQ_DEFAULTS: Omit<ResolvedDlqOptions, "onDeadLetterFailure"> = Obj
   destination: Object.freeze({ suffix: ".dlq" }),
   maxMessageChars: 1_000,
   maxStackChars: 4_000,
+  createTopics: "fromSource",
+  topicConfig: Object.freeze({ "cleanup.policy": "delete", "retention.ms": "-1" }),
+  maxDeliveries: 20,
+  leaseMs: 15_000,
 });
 
 const ERROR_CLASSES = ["RETRYABLE", "POISON", "UNRECOVERABLE", "CONFLICT", "SKIP"] as const;
 
 const functionOf = <TFunction>(what: string) =>
-  z.custom<TFunction>((value) => typeof value === "function", { message: `must be a function (${what})` });
+  z.custom<TFunction>((value) => typeof value === "function", {
+    message: `must be a function (${what})`,
+  });
 
 const retrySchema = z.strictObject({
   attempts: z.int().min(1).default(DLQ_DEFAULTS.retry.attempts),
@@ -76,7 +104,10 @@ const ruleSchema = z
     type: functionOf<NonNullable<ClassifierRule["type"]>>("a class").optional(),
     when: functionOf<NonNullable<ClassifierRule["when"]>>("(error, failure) => boolean").optional(),
   })
-  .refine((rule) => Object.keys(rule).length > 1, "must have a condition beside `as`: code, name, type or when");
+  .refine(
+    (rule) => Object.keys(rule).length > 1,
+    "must have a condition beside `as`: code, name, type or when",
+  );
 
 /** The schema of the options. */
 export const dlqOptions: z.ZodType<ResolvedDlqOptions, DlqOptions> = z.strictObject({
@@ -88,10 +119,18 @@ export const dlqOptions: z.ZodType<ResolvedDlqOptions, DlqOptions> = z.strictObj
   destination: z
     .union([
       z.strictObject({ suffix: z.string().min(1) }),
-      functionOf<(failure: Failure, errorClass: string) => string>("(failure, errorClass) => topic"),
+      functionOf<(failure: Failure, errorClass: string) => string>(
+        "(failure, errorClass) => topic",
+      ),
     ])
     .default(DLQ_DEFAULTS.destination),
   maxMessageChars: z.int().min(0).default(DLQ_DEFAULTS.maxMessageChars),
   maxStackChars: z.int().min(0).default(DLQ_DEFAULTS.maxStackChars),
-  onDeadLetterFailure: functionOf<NonNullable<DlqOptions["onDeadLetterFailure"]>>("(failure, error) => void").optional(),
+  createTopics: z.enum(["fromSource", "never"]).default(DLQ_DEFAULTS.createTopics),
+  topicConfig: z.record(z.string(), z.string()).default(DLQ_DEFAULTS.topicConfig),
+  maxDeliveries: z.int().min(2).default(DLQ_DEFAULTS.maxDeliveries),
+  leaseMs: z.number().min(1_000).default(DLQ_DEFAULTS.leaseMs),
+  onDeadLetterFailure: functionOf<NonNullable<DlqOptions["onDeadLetterFailure"]>>(
+    "(failure, error) => void",
+  ).optional(),
 }) as z.ZodType<ResolvedDlqOptions, DlqOptions>; // zod adds `undefined` to optional members, which the types leave out

@@ -15,11 +15,19 @@ interface PolicyParts {
   readonly random: () => number;
 }
 
-function decide(classification: Classification, failure: Failure, parts: PolicyParts): FailureDecision {
+function decide(
+  classification: Classification,
+  failure: Failure,
+  parts: PolicyParts,
+): FailureDecision {
   const { errorClass } = classification;
   switch (errorClass) {
     case "SKIP":
-      return { kind: "skip", errorClass, reason: classification.reason ?? "skipped by the handler" };
+      return {
+        kind: "skip",
+        errorClass,
+        reason: classification.reason ?? "skipped by the handler",
+      };
     case "RETRYABLE":
       return retryOrGiveUp(classification, failure, parts);
     case "POISON":
@@ -32,7 +40,11 @@ function decide(classification: Classification, failure: Failure, parts: PolicyP
   }
 }
 
-function decideConflict(classification: Classification, failure: Failure, parts: PolicyParts): FailureDecision {
+function decideConflict(
+  classification: Classification,
+  failure: Failure,
+  parts: PolicyParts,
+): FailureDecision {
   const { errorClass } = classification;
   switch (parts.options.onConflict) {
     case "ack":
@@ -46,12 +58,21 @@ function decideConflict(classification: Classification, failure: Failure, parts:
   }
 }
 
-function retryOrGiveUp(classification: Classification, failure: Failure, parts: PolicyParts): FailureDecision {
-  if (failure.attempt >= parts.options.retry.attempts) return giveUp(classification, failure, parts);
+function retryOrGiveUp(
+  classification: Classification,
+  failure: Failure,
+  parts: PolicyParts,
+): FailureDecision {
+  if (failure.attempt >= parts.options.retry.attempts)
+    return giveUp(classification, failure, parts);
   return retry(classification, failure, parts);
 }
 
-function giveUp(classification: Classification, failure: Failure, parts: PolicyParts): FailureDecision {
+function giveUp(
+  classification: Classification,
+  failure: Failure,
+  parts: PolicyParts,
+): FailureDecision {
   const { errorClass } = classification;
   switch (parts.options.onExhausted) {
     case "deadLetter":
@@ -59,12 +80,24 @@ function giveUp(classification: Classification, failure: Failure, parts: PolicyP
     case "block":
       return retry(classification, failure, parts);
     case "skip":
-      return { kind: "skip", errorClass, reason: `failed for good after ${failure.attempt} attempts (onExhausted is skip)` };
+      return {
+        kind: "skip",
+        errorClass,
+        reason: `failed for good after ${failure.attempt} attempts (onExhausted is skip)`,
+      };
     default:
       return parts.options.onExhausted satisfies never;
   }
 }
 
-function retry({ errorClass, retryAfterMs }: Classification, failure: Failure, { options, random }: PolicyParts): FailureDecision {
-  return { kind: "retry", errorClass, afterMs: retryAfterMs ?? backOffMs(failure.attempt, options.retry, random) };
+function retry(
+  { errorClass, retryAfterMs }: Classification,
+  failure: Failure,
+  { options, random }: PolicyParts,
+): FailureDecision {
+  return {
+    kind: "retry",
+    errorClass,
+    afterMs: retryAfterMs ?? backOffMs(failure.attempt, options.retry, random),
+  };
 }
