@@ -100,6 +100,39 @@ test("a handler that fails is retried in its lane: its aggregate waits, others g
   expect(attempts).toEqual([1, 2, 3]);
 });
 
+test("an aggregate that fails for ever holds its own commit, is seen in the stall gauge, and delays nobody else", async () => {
+  const clock = manualClock();
+  const books = new OrderBooks();
+  await using bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ partitions: 1 }),
+    plugins: [aggregate({ concurrency: 4 })],
+  });
+  await bus.subscribeWithAggregateId(
+    Orders,
+    books.handler(({ value }) => {
+      if (value.id === "hot") throw new Error("never");
+    }),
+  );
+  await bus.start();
+  await books.publish(bus, skewedIds(200, 20));
+  await clock.advanceAsync(100);
+  expect(books.ledger.outstanding).toBe(100);
+  expect(bus.hotAggregates(1)).toMatchObject([{ aggregateId: "hot", running: 1 }]);
+  await clock.advanceAsync(60_000);
+  const [partition] = bus.inspect().groups.flatMap(({ partitions }) => partitions);
+  expect(partition?.oldestUnsettled?.offset).toBe(0n);
+  expect((await bus.lag()).partitions[0]).toMatchObject({
+    committed: undefined,
+    lagMessages: 200n,
+  });
+  const stalled = bus.instruments
+    .read()
+    .find(({ spec }) => spec.name === "bus_partition_stalled_seconds");
+  expect(stalled?.value).toBeGreaterThanOrEqual(60);
+});
+
 test("closing gives back what waits, settles what runs and leaves no timer", async () => {
   const broker = memoryBroker();
   const clock = manualClock();
@@ -134,7 +167,8 @@ test("closing gives back what waits, settles what runs and leaves no timer", asy
   await second.subscribeWithAggregateId(Orders, books.handler());
   await second.start();
   await books.handledAll();
-  await books.check();
+  // What was handled ahead of something given back comes again.
+  await books.check({ maxDuplicates: 4 });
 });
 
 test("members that come and go under load lose nothing and keep the order of every aggregate", async () => {
@@ -168,5 +202,6 @@ test("members that come and go under load lose nothing and keep the order of eve
   await publishing;
   await books.handledAll();
   await stays.close();
-  await books.check();
+  // At each change of the membership, what was handled ahead of something given back comes again.
+  await books.check({ maxDuplicates: 8 * 4000 });
 });
