@@ -37,7 +37,7 @@ export class ConsumerGroup {
   readonly #logsOf: (topic: string) => readonly PartitionLog[];
   readonly #members = new Set<GroupMember>();
   readonly #owners = new Map<PartitionLog, Ownership>();
-  readonly #committed = new Map<PartitionLog, number>();
+  readonly #committed = new WeakMap<PartitionLog, number>();
   readonly #sessions = new Map<GroupMember, () => void>();
   readonly #stableWaiters: (() => void)[] = [];
 
@@ -141,10 +141,9 @@ export class ConsumerGroup {
     this.#committed.set(log, position);
   }
 
-  /** A topic is gone: forget what was committed and take its partitions away. */
+  /** A topic is gone, and what was committed with it: take its partitions away. */
   forget(logs: readonly PartitionLog[]): void {
     this.#take(logs.flatMap((log) => this.#owners.get(log) ?? []));
-    for (const log of logs) this.#committed.delete(log);
   }
 
   /** Bring ownership in line with what members want: revoke what should move, hand out what is free. */

@@ -131,8 +131,9 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
   async goOnline(): Promise<void> {
     const { group, prepare } = this.#parts;
     group.alive(this);
-    if (this.#closing !== undefined) return group.leave(this);
     this.#owned.goOnline();
+    // A member that closes leaves by itself once it has drained.
+    if (this.#closing !== undefined) return;
     if (this.#isChanged) prepare([...this.#requests.values()]);
     if (group.has(this)) return this.#tellTopics();
     this.#isChanged = false;

@@ -39,9 +39,8 @@ export class OpenDeliveries {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Abort `signal`, and `draining` before it. */
+  /** Abort `signal`; `drain` was called before. */
   end(): void {
-    void this.drain();
     this.#isOver = true;
     this.#aborting.abort();
     this.#tellWaiters();

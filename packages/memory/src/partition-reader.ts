@@ -238,8 +238,6 @@ export class PartitionReader implements LogReader, DeliverySource, DeliveryOwner
   }
 
   #deliverAgain({ stored, ticket }: MemoryDelivery, attempt: number, afterMs: number): void {
-    // A partition that drains gives it up: it stays unsettled, so that whoever owns the partition next receives it.
-    if (this.#open.draining.aborted) return;
     const dueMs = this.#parts.clock.monotonicMs() + (afterMs > 0 ? afterMs : 0);
     this.#redeliveries.add({ stored, ticket, attempt, dueMs });
   }

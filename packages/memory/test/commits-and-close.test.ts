@@ -93,6 +93,21 @@ describe("a crashed client", () => {
   });
 });
 
+test("a crash leaves no timer of its client, only the broker's wait for it", async () => {
+  const harness = new Harness();
+  const member = await harness.member(["orders"], { options: { sessionTimeoutMs: 1000 } });
+  await member.client.transport.publish(numbered("orders", 3));
+  await settled();
+  const [acked, nacked] = member.received;
+  acked?.settle(ACK);
+  nacked?.settle({ kind: "nack", redeliverAfterMs: 5000 });
+  expect(harness.clock.pending).toBe(2);
+  harness.broker.faults.crash(member.client.id);
+  expect(harness.clock.pending).toBe(1);
+  await harness.clock.advanceAsync(1000);
+  expect(harness.clock.pending).toBe(0);
+});
+
 describe("close", () => {
   test("drains, commits, leaves and counts what had not ended; later settlements are ignored", async () => {
     const harness = new Harness();

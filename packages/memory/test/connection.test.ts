@@ -121,8 +121,12 @@ describe("a cut connection", () => {
   test("does not stop an update: the topics count once it is back", async () => {
     const harness = new Harness();
     const member = await harness.member(["orders"], { react: ackAtOnce });
+    const other = await harness.client();
+    await other.transport.capabilities.topics?.create([{ topic: "invoices" }]);
     const restore = harness.broker.faults.dropConnection(member.client.id);
     await member.subscription.update([{ topic: "orders" }, { topic: "invoices" }]);
+    const [known] = harness.broker.describe().groups[0]?.members ?? [];
+    expect(known?.partitions).toEqual([{ topic: "orders", partition: 0 }]);
     restore();
     await settled();
     await member.client.transport.publish(numbered("invoices", 1));
@@ -162,6 +166,27 @@ describe("a cut connection", () => {
     expect(await failure).toMatchObject({ code: "BUS_PUBLISH_FAILED" });
     expect(harness.broker.describe().groups[0]?.members).toHaveLength(1);
     await harness.clock.advanceAsync(800);
+    expect([harness.broker.describe().groups[0]?.members, harness.clock.pending]).toEqual([[], 0]);
+  });
+
+  test("at the close of the last client of a broker leaves no timer: nobody is left to notice", async () => {
+    const harness = new Harness();
+    const member = await harness.member(["orders"], { options: { sessionTimeoutMs: 60_000 } });
+    harness.broker.faults.dropConnection(member.client.id);
+    await member.client.transport.close({ drainTimeoutMs: 0 });
+    expect([harness.broker.describe().groups[0]?.members, harness.clock.pending]).toEqual([[], 0]);
+  });
+
+  test("and then a crash: waiting publishes fail, and the group waits for its member only once", async () => {
+    const harness = new Harness();
+    const member = await harness.member(["orders"], { options: { sessionTimeoutMs: 1000 } });
+    const restore = harness.broker.faults.dropConnection(member.client.id);
+    const failure = errorOf(member.client.transport.publish(numbered("orders", 1)));
+    harness.broker.faults.crash(member.client.id);
+    expect(await failure).toMatchObject({ code: "BUS_CLOSED" });
+    expect(harness.clock.pending).toBe(1);
+    restore();
+    await harness.clock.advanceAsync(1000);
     expect([harness.broker.describe().groups[0]?.members, harness.clock.pending]).toEqual([[], 0]);
   });
 

@@ -78,8 +78,10 @@ describe("hand-over", () => {
       first.received.filter(({ partition }) => partition === 1);
     moving()[0]?.settle(ACK);
     const client = await harness.client(options);
-    const joining = joinWith(client, ["orders"]);
+    let hasJoined = false;
+    const joining = joinWith(client, ["orders"]).finally(() => (hasJoined = true));
     await settled();
+    expect(hasJoined).toBe(false);
     expect(moving().map(({ draining, signal }) => [draining.aborted, signal.aborted])).toEqual([
       [true, false],
       [true, false],
