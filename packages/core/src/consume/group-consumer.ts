@@ -140,7 +140,8 @@ export class GroupConsumer {
       return;
     }
     this.#lastRoute = route;
-    if (this.#parts.hub.wants("received")) this.#parts.hub.notify("received", delivery);
+    const { hub } = this.#parts;
+    if (hub.wantsReceived) hub.notify("received", delivery);
     route.scheduler.schedule(delivery);
   }
 

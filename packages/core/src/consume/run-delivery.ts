@@ -1,5 +1,5 @@
 import { ACK, RELEASE } from "../contracts/delivery.ts";
-import type { Delivery } from "../contracts/delivery.ts";
+import type { Delivery, Settlement } from "../contracts/delivery.ts";
 import type { Counter } from "../contracts/instruments.ts";
 import type { SettledOutcome } from "../contracts/observer.ts";
 import type { AnyHandler } from "../contracts/plugin.ts";
@@ -48,7 +48,7 @@ export function createRun(parts: RunParts): RunDelivery {
     if (delivery.draining.aborted) return finish(delivery, "aborted");
     let stage: FailedAttempt["stage"] = "decode";
     const run = running.begin(delivery, delivery.attempt);
-    timer.begin(run);
+    const timed = timer.begin();
     try {
       const decoded = decode(delivery);
       const message = decoded instanceof Promise ? await decoded : decoded;
@@ -62,7 +62,7 @@ export function createRun(parts: RunParts): RunDelivery {
       return failures.handle({ ...failed, again: (next) => again(delivery, next) });
     }
     running.end(run);
-    timer.end(run, delivery);
+    if (timed !== undefined) timer.end(timed, delivery);
     return finish(delivery, "ack");
   };
 }
@@ -83,16 +83,23 @@ export interface FinishParts {
 
 /** Make the one function that turns an outcome into a settlement. */
 export function createFinish({ spec, hub, reporter, outcomes }: FinishParts): Finish {
+  const acknowledged = outcomes.ack;
   return function finish(delivery, outcome, redeliverAfterMs) {
     try {
-      if (outcome === "aborted") delivery.settle(RELEASE);
-      else if (outcome === "nack")
-        delivery.settle({ kind: "nack", redeliverAfterMs: redeliverAfterMs ?? 0 });
-      else delivery.settle(ACK);
+      delivery.settle(settlementOf(outcome, redeliverAfterMs));
     } catch (error) {
       reporter.defect("a transport refused a settlement", error);
     }
-    outcomes[outcome].add(1);
-    if (hub.wants("settled")) hub.notify("settled", delivery, spec, outcome);
+    // The outcome of nearly every message, without a look-up by name.
+    if (outcome === "ack") acknowledged.add(1);
+    else outcomes[outcome].add(1);
+    if (hub.wantsSettled) hub.notify("settled", delivery, spec, outcome);
   };
+}
+
+function settlementOf(outcome: SettledOutcome, redeliverAfterMs: number | undefined): Settlement {
+  if (outcome === "ack") return ACK;
+  if (outcome === "aborted") return RELEASE;
+  if (outcome === "nack") return { kind: "nack", redeliverAfterMs: redeliverAfterMs ?? 0 };
+  return ACK;
 }

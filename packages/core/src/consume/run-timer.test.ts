@@ -14,10 +14,9 @@ function timed() {
     endToEnd: { record: (value) => void ages.push(value) },
   });
   const run = (tookMs = 0): void => {
-    const timedRun = { beganMs: 0, timedFor: 0 };
-    timer.begin(timedRun);
+    const timedRun = timer.begin();
     clock.advance(tookMs);
-    timer.end(timedRun, fakeDelivery());
+    if (timedRun !== undefined) timer.end(timedRun, fakeDelivery());
   };
   return { clock, recorded, ages, run };
 }

@@ -16,12 +16,12 @@ const TIMED_EACH_WINDOW = 1_000;
 const ONE_IN = 16;
 const WINDOW_MS = 1_000;
 
-/** The part of a run that its timer writes. */
+/** A run that is timed; most runs of a busy subscription are not, and cost no object. */
 export interface TimedRun {
   /** On the monotonic clock. */
-  beganMs: number;
-  /** How many runs this one is timed for; 0 when it is not timed. */
-  timedFor: number;
+  readonly beganMs: number;
+  /** How many runs this one is timed for. */
+  readonly timedFor: number;
 }
 
 /**
@@ -38,29 +38,28 @@ export class RunTimer {
     this.#parts = parts;
   }
 
-  begin(run: TimedRun): void {
+  /** @returns What `end` needs, or `undefined` when this run is not timed. */
+  begin(): TimedRun | undefined {
     if (this.#left > 0) {
       this.#left--;
-      this.#time(run, 1);
-    } else if (++this.#skipped === ONE_IN) {
-      this.#skipped = 0;
-      this.#time(run, ONE_IN);
+      return this.#time(1);
     }
+    if (++this.#skipped < ONE_IN) return undefined;
+    this.#skipped = 0;
+    return this.#time(ONE_IN);
   }
 
-  /** Record a successful run; does nothing when it is not timed. */
+  /** Record a successful run. */
   end({ beganMs, timedFor }: TimedRun, delivery: Delivery): void {
-    if (timedFor === 0) return;
     const { clock, processing, endToEnd } = this.#parts;
     processing.record((clock.monotonicMs() - beganMs) / 1000, timedFor);
     endToEnd.record(Math.max(0, clock.now() - delivery.timestampMs) / 1000, timedFor);
   }
 
-  #time(run: TimedRun, timedFor: number): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    run.beganMs = nowMs;
-    run.timedFor = timedFor;
-    if (nowMs >= this.#windowEndsMs) this.#openWindow(nowMs);
+  #time(timedFor: number): TimedRun {
+    const beganMs = this.#parts.clock.monotonicMs();
+    if (beganMs >= this.#windowEndsMs) this.#openWindow(beganMs);
+    return { beganMs, timedFor };
   }
 
   #openWindow(nowMs: number): void {

@@ -27,8 +27,6 @@ export class HandlerRun implements HandlerContext {
   #forwardAbort: (() => void) | undefined;
   #timedOut: BusHandlerError | undefined;
   startedAtSweep = 0;
-  beganMs = 0;
-  timedFor = 0;
   previous: HandlerRun | undefined;
   next: HandlerRun | undefined;
 

@@ -9,7 +9,9 @@ type HookArguments<Name extends HookName> = Parameters<NonNullable<Observer[Name
 export class ObserverHub {
   readonly #observers: Observer[] = [];
   readonly #logger: Logger;
-  #wanted: ReadonlySet<HookName> = new Set();
+  /** Whether anybody listens for what happens to every message: read by hot paths, so plain fields. */
+  wantsReceived = false;
+  wantsSettled = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -17,18 +19,11 @@ export class ObserverHub {
 
   add(observer: Observer): void {
     this.#observers.push(observer);
-    this.#wanted = new Set(
-      HOOKS.filter((hook) => this.#observers.some((one) => one[hook] !== undefined)),
-    );
-  }
-
-  /** Whether anybody listens; lets hot paths skip building arguments. */
-  wants(hook: HookName): boolean {
-    return this.#wanted.has(hook);
+    if (observer.received !== undefined) this.wantsReceived = true;
+    if (observer.settled !== undefined) this.wantsSettled = true;
   }
 
   notify<Name extends HookName>(hook: Name, ...details: HookArguments<Name>): void {
-    if (!this.#wanted.has(hook)) return;
     for (const observer of this.#observers) {
       try {
         // TypeScript cannot relate a hook's parameters to its name through a union of functions.
@@ -40,16 +35,3 @@ export class ObserverHub {
     }
   }
 }
-
-const HOOKS: readonly HookName[] = [
-  "published",
-  "publishFailed",
-  "received",
-  "settled",
-  "retried",
-  "deadLettered",
-  "deadLetterFailed",
-  "modeChanged",
-  "statusChanged",
-  "transport",
-];
