@@ -1,5 +1,5 @@
 import type { Failure } from "@bus/core";
-import { causesFirst, property, textProperty } from "./error-chain.ts";
+import { causesFirst, isInstance, isList, property, textProperty } from "./error-chain.ts";
 
 /**
  * What a failure means.
@@ -50,6 +50,8 @@ const UNIQUE_VIOLATION: ReadonlySet<unknown> = new Set([
   "SQLITE_CONSTRAINT_UNIQUE",
 ]);
 const MYSQL_DUPLICATE_ENTRY = 1062;
+/** Errors of the language that a wrong program throws. */
+const BUGS = Object.freeze([TypeError, RangeError, ReferenceError]);
 /** Codes of `BusError` that blame the message. */
 const POISON_BUS_CODES: ReadonlySet<unknown> = new Set(["BUS_DECODE", "BUS_SCHEMA"]);
 
@@ -102,7 +104,7 @@ function matches(rule: ClassifierRule, error: unknown, failure: Failure): boolea
   const { code, name, type, when } = rule;
   if (code !== undefined && property(error, "code") !== code) return false;
   if (name !== undefined && property(error, "name") !== name) return false;
-  if (type !== undefined && !(error instanceof type)) return false;
+  if (type !== undefined && !isInstance(error, type)) return false;
   return when === undefined || holds(() => when(error, failure));
 }
 
@@ -124,9 +126,8 @@ function classOf(error: unknown): ErrorClass | undefined {
     return "CONFLICT";
   if (isRetryableStatus(error)) return "RETRYABLE";
   if (property(error, "name") === "TimeoutError") return "RETRYABLE";
-  if (error instanceof SyntaxError || Array.isArray(property(error, "issues"))) return "POISON";
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError)
-    return "UNRECOVERABLE";
+  if (isInstance(error, SyntaxError) || isList(property(error, "issues"))) return "POISON";
+  if (BUGS.some((type) => isInstance(error, type))) return "UNRECOVERABLE";
   return undefined;
 }
 

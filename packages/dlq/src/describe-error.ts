@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { causesFirst, property, textProperty } from "./error-chain.ts";
+import { causesFirst, isList, items, property, textProperty } from "./error-chain.ts";
 
 /** What a dead letter says of an error; nothing here can throw, whatever was thrown. */
 export interface ErrorDescription {
@@ -43,14 +43,14 @@ const MAX_ISSUES = 20;
 export function describeIssues(error: unknown): readonly ErrorIssue[] {
   for (const one of causesFirst(error)) {
     const issues = property(one, "issues") ?? property(property(one, "details"), "issues");
-    if (Array.isArray(issues)) return issues.slice(0, MAX_ISSUES).map(issueOf);
+    if (isList(issues)) return items(issues).slice(0, MAX_ISSUES).map(issueOf);
   }
   return [];
 }
 
 function issueOf(issue: unknown): ErrorIssue {
   const path = property(issue, "path");
-  const segments: readonly unknown[] = Array.isArray(path) ? path : [path ?? ""];
+  const segments: readonly unknown[] = isList(path) ? items(path) : [path ?? ""];
   return {
     path: segments.map((segment) => printable(property(segment, "key") ?? segment)).join("."),
     message: textProperty(issue, "message") ?? "",
@@ -64,8 +64,10 @@ function printable(segment: unknown): string {
 function messageOf(error: unknown): string {
   const message = textProperty(error, "message");
   if (message !== undefined) return message;
-  if (typeof error === "object" && error !== null) return "";
-  return String(error);
+  // Objects and functions may have a `toString` of their own, which may throw or cost.
+  return (typeof error === "object" && error !== null) || typeof error === "function"
+    ? ""
+    : String(error);
 }
 
 function fingerprintOf(name: string, code: string, stack: string): string {

@@ -44,14 +44,19 @@ describe("sanitise", () => {
       "secret=".repeat(9_000),
       "-".repeat(60_000) + "token",
     ];
-    const timeOf = (text: string): number => {
-      const started = performance.now();
-      for (let run = 0; run < 5; run++) sanitise(text, 1_000);
-      return (performance.now() - started) / 5;
+    // The fastest of several runs is the one that nothing else on the machine disturbed.
+    const fastestMs = (text: string): number => {
+      const runs = Array.from({ length: 9 }, () => {
+        const started = performance.now();
+        sanitise(text, 1_000);
+        return performance.now() - started;
+      });
+      return Math.max(Math.min(...runs), 0.05);
     };
+    // Eight times the text: linear is eight times the time, quadratic sixty-four times.
     for (const text of evil) {
-      const half = Math.max(timeOf(text.slice(0, text.length / 2)), 0.5);
-      expect(timeOf(text) / half, text.slice(0, 20)).toBeLessThan(6);
+      const eighth = fastestMs(text.slice(0, text.length / 8));
+      expect(fastestMs(text) / eighth, text.slice(0, 20)).toBeLessThan(32);
     }
   });
 });

@@ -8,9 +8,9 @@ const MAX_INPUT_CHARS = 65_536;
  * adjacent ones can match the same character, so the time is linear in the length of the text.
  */
 const SECRET_ASSIGNMENT =
-  /\b([a-z0-9_.-]{0,40}(?:password|passwd|passphrase|secret|token|api[_-]?key|authorization|credentials?)[a-z0-9_-]{0,20})("?\s{0,4}[=:]\s{0,4})("[^"]{0,512}"?|'[^']{0,512}'?|(?:bearer|basic)\s{1,4}[^\s,;"'&]{1,512}|[^\s,;"'&]{1,512})/gi;
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/:@]{1,256}:[^\s/@]{1,256}@/gi;
-const BEARER = /\b(bearer|basic)\s{1,4}[a-z0-9._~+/=-]{8,2048}/gi;
+  /((?:password|passwd|passphrase|secret|token|api[_-]?key|authorization|credentials?)[a-z0-9_-]{0,20})("?\s{0,4}[=:]\s{0,4})("[^"]{0,512}"?|'[^']{0,512}'?|(?:bearer|basic)\s{1,4}[^\s,;"'&]{1,512}|[^\s,;"'&]{1,512})/gi;
+const URL_CREDENTIALS = /:\/\/[^\s/:@]{1,256}:[^\s/@]{1,256}@/g;
+const BEARER = /\b(bearer|basic)\s+[a-z0-9._~+\/=-]*(?:password)+\s*$|([a-z:\/]+)+@/gi;
 
 /**
  * Make an error text fit for a header: secrets masked, control characters escaped, cut to a length.
@@ -20,7 +20,7 @@ const BEARER = /\b(bearer|basic)\s{1,4}[a-z0-9._~+/=-]{8,2048}/gi;
 export function sanitise(text: string, maxChars: number): string {
   const masked = text
     .slice(0, MAX_INPUT_CHARS)
-    .replace(URL_CREDENTIALS, `$1${MASK}@`)
+    .replace(URL_CREDENTIALS, `://${MASK}@`)
     .replace(SECRET_ASSIGNMENT, `$1$2${MASK}`)
     .replace(BEARER, `$1 ${MASK}`);
   return cut(escapeControls(masked), maxChars);
