@@ -107,6 +107,28 @@ test("the bus and a subscription are held to their rates, and nothing is dropped
   await books.check();
 });
 
+test("a limit of the bus holds every ordering, without limits of subscriptions", async () => {
+  const clock = manualClock();
+  const books = new OrderBooks();
+  await using bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ partitions: 1 }),
+    plugins: [aggregate({ rateLimit: { perSecond: 10, burst: 1 } })],
+  });
+  let handled = 0;
+  await bus.subscribe(
+    Orders,
+    books.handler(() => void handled++),
+    { ordering: "none" },
+  );
+  await bus.start();
+  await books.publish(bus, skewedIds(30, 7));
+  for (let ms = 0; ms < 1000; ms += 20) await clock.advanceAsync(20);
+  expect(handled).toBeGreaterThanOrEqual(10);
+  expect(handled).toBeLessThanOrEqual(11);
+});
+
 test("an aggregate is held to its rate, others are not", async () => {
   const clock = manualClock();
   const handled: string[] = [];
