@@ -10,7 +10,7 @@ const MAX_INPUT_CHARS = 65_536;
 const SECRET_ASSIGNMENT =
   /((?:password|passwd|passphrase|secret|token|api[_-]?key|authorization|credentials?)[a-z0-9_-]{0,20})("?\s{0,4}[=:]\s{0,4})("[^"]{0,512}"?|'[^']{0,512}'?|(?:bearer|basic)\s{1,4}[^\s,;"'&]{1,512}|[^\s,;"'&]{1,512})/gi;
 const URL_CREDENTIALS = /:\/\/[^\s/:@]{1,256}:[^\s/@]{1,256}@/g;
-const BEARER = /\b(bearer|basic)\s+[a-z0-9._~+\/=-]*(?:password)+\s*$|([a-z:\/]+)+@/gi;
+const BEARER = /\b(bearer|basic)\s{1,4}[a-z0-9._~+/=-]{8,2048}/gi;
 
 /**
  * Make an error text fit for a header: secrets masked, control characters escaped, cut to a length.
