@@ -44,7 +44,7 @@ export const contiguousCommit: Guarantee = {
       run: settledBackwards,
     },
     ...(["failing", "slow", "aborted"] as const).map((kind) => ({
-      name: `a ${kind} handler holds the commit back while later messages succeed, and runs again after a restart`,
+      name: `one ${kind} handler holds the commit back while later messages succeed, and runs again after a restart`,
       run: (lab: Lab) => stuckHandler(lab, kind),
     })),
   ],
