@@ -37,6 +37,7 @@ export interface MemberParts {
 export class MemorySubscription implements TransportSubscription, GroupMember {
   readonly id: string;
   readonly sessionTimeoutMs: number;
+  topics: ReadonlySet<string>;
   readonly #parts: MemberParts;
   readonly #owned: OwnedPartitions;
   #requests: ReadonlyMap<string, TopicSubscription>;
@@ -51,6 +52,7 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
     this.sessionTimeoutMs = parts.options.sessionTimeoutMs;
     this.#parts = parts;
     this.#requests = byTopic(topics);
+    this.topics = new Set(this.#requests.keys());
     this.#owned = createOwnedPartitions(parts, (topic) => this.#requests.get(topic));
   }
 
@@ -63,10 +65,6 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
   startFromOf(topic: string): StartFrom | undefined {
     const request = this.#requests.get(topic);
     return request === undefined ? undefined : (request.startFrom ?? this.#parts.options.startFrom);
-  }
-
-  get topics(): ReadonlySet<string> {
-    return new Set(this.#requests.keys());
   }
 
   join(): Promise<void> {
@@ -155,6 +153,7 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
     this.#isChanged ||= !sameKeys(this.#requests, wanted);
     // From here on nothing of a topic that leaves or is held is opened any more, whatever happens while it drains.
     this.#requests = wanted;
+    this.topics = new Set(wanted.keys());
     const leaving = this.#owned.ownerships.filter(({ log }) => !wanted.has(log.topic));
     const holding = this.#owned.ownerships.filter(
       ({ log }) => wanted.get(log.topic)?.held === true,
