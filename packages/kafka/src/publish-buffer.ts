@@ -86,6 +86,7 @@ export class PublishBuffer implements RecordListener {
       this.#letIn();
     }
     if (this.#unsettled > 0) return;
+    this.#stopSweeping();
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
@@ -112,6 +113,10 @@ export class PublishBuffer implements RecordListener {
   /** Fail everything that waits. */
   abandon(error: (record: PendingRecord) => BusError): void {
     for (const list of this.#lists) list.expire(Infinity, error);
+    this.#stopSweeping();
+  }
+
+  #stopSweeping(): void {
     this.#cancelSweep?.();
     this.#cancelSweep = undefined;
   }

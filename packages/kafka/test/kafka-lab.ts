@@ -3,7 +3,7 @@ import { testHost } from "@bus/testkit";
 import { startKafka } from "@bus/tools-brokers";
 import type { KafkaCluster, StartKafkaOptions } from "@bus/tools-brokers";
 import kafkajs from "kafkajs";
-import type { Admin, Kafka } from "kafkajs";
+import type { Admin, Broker, Kafka } from "kafkajs";
 import { kafka } from "../src/index.ts";
 import type { KafkaOptions } from "../src/index.ts";
 import { kafkajsDriver } from "../src/kafkajs/index.ts";
@@ -149,7 +149,7 @@ async function leaveGroup(client: Kafka, groupId: string, memberId: string): Pro
           // The types of kafkajs leave the request out.
           const coordinator = (await cluster.findGroupCoordinator({
             groupId,
-          })) as unknown as LeavingBroker;
+          })) as Broker & LeavingBroker;
           await coordinator.leaveGroup({ groupId, memberId });
           await cluster.disconnect();
         })();

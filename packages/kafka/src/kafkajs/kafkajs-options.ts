@@ -52,6 +52,8 @@ export function checkKafkajsOptions(options: ResolvedKafkaOptions): void {
   const { consumer, producer, net } = options;
   const lookup = loadKafkajsInternals();
   if (lookup.kind === "unavailable") throw unsupported("driver", "kafkajs", lookup.reason);
+  const ipv6 = options.brokers.find((address) => address.startsWith("["));
+  refuse("brokers", ipv6, "kafkajs cannot read addresses of IPv6; use a host name");
   refuse("consumer.groupInstanceId", consumer.groupInstanceId, "kafkajs has no static membership");
   refuse(
     "net.writeTimeoutMs",

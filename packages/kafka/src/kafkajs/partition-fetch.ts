@@ -1,5 +1,5 @@
 import type { Clock, TopicPartition } from "@bus/core";
-import type { Broker, Cluster } from "kafkajs";
+import type { Broker } from "kafkajs";
 
 /** Shortest time that a fetch may wait at the broker while a partition is paused: it may be wanted again at any moment. */
 const SHORTEST_WAIT_MS = 5;
@@ -11,6 +11,14 @@ export type FetchRequest = Parameters<Broker["fetch"]>[0];
 
 /** The topics of a Fetch request. */
 type FetchTopics = FetchRequest["topics"];
+
+/** A broker of kafkajs, as far as it is looked at here. */
+export type FetchingBroker = Pick<Broker, "fetch">;
+
+/** The connections of a consumer of kafkajs, as far as they are looked at here. */
+export interface FetchingCluster {
+  findBroker(node: { readonly nodeId: string }): Promise<FetchingBroker>;
+}
 
 /** What a fetch needs. */
 export interface PartitionFetchParts {
@@ -57,7 +65,7 @@ export class PartitionFetch {
   }
 
   /** Take over the connections of a new consumer. */
-  attach(cluster: Cluster): void {
+  attach(cluster: FetchingCluster): void {
     const find = cluster.findBroker.bind(cluster);
     cluster.findBroker = async (node) => this.#adopt(await find(node));
   }
@@ -82,7 +90,7 @@ export class PartitionFetch {
     for (const waker of wakers) waker();
   }
 
-  #adopt(broker: Broker): Broker {
+  #adopt(broker: FetchingBroker): FetchingBroker {
     if (this.#adopted.has(broker)) return broker;
     this.#adopted.add(broker);
     const fetch = broker.fetch.bind(broker);
