@@ -166,7 +166,8 @@ export interface BusLifecycle extends AsyncDisposable {
    * Stop intake → let running handlers finish → settle → commit → leave → disconnect. Idempotent: every call returns
    * the same outcome. Publishing works until the handlers have ended.
    *
-   * @returns How many deliveries were still running at the deadline; they stay unacknowledged and come again.
+   * @returns How many deliveries had not settled at the deadline, running or queued behind one that runs; they stay
+   * unacknowledged and come again.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<CloseReport>;
 }

@@ -4,6 +4,6 @@ export interface Clock {
   now(): number;
   /** Milliseconds that never go backwards; for durations. */
   monotonicMs(): number;
-  /** Run `callback` once, not before `delayMs` from now. Returns a function that cancels it (idempotent). */
+  /** Run `callback` once, not before `delayMs` from now (to the millisecond, as the machine's timers are). Returns a function that cancels it (idempotent). */
   schedule(callback: () => void, delayMs: number): () => void;
 }

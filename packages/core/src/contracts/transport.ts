@@ -92,7 +92,7 @@ export interface CloseOptions {
 
 /** What a close left behind. */
 export interface CloseReport {
-  /** Deliveries whose handlers had not ended when the deadline passed; they will be delivered again. */
+  /** Deliveries that had not settled when the deadline passed, running or queued; they will be delivered again. */
   readonly abandonedDeliveries: number;
 }
 
