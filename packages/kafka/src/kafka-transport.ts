@@ -25,6 +25,9 @@ import { chooseDriver } from "./named-driver.ts";
 /** Waits between attempts to reach a broker at the start. */
 const CONNECT_BACK_OFF = Object.freeze({ baseMs: 250, maxMs: 5_000, jitter: 0.2 });
 
+/** How long an attempt to connect is repeated when an option seems to be wrong. */
+const SUSPECT_PATIENCE_MS = 8_000;
+
 /** Kafka behind the transport contract, with whichever driver. */
 export class KafkaTransport implements Transport {
   readonly name = "kafka";
@@ -138,8 +141,11 @@ export class KafkaTransport implements Transport {
       } catch (error) {
         if (!BusError.is(error) || !error.retryable) throw error;
         const delayMs = backOffMs(attempt, CONNECT_BACK_OFF, random);
-        const leftMs = startedMs + this.#options.connectTimeoutMs - clock.monotonicMs();
-        if (leftMs < delayMs) throw this.#unreachable(error);
+        // An option that is to blame does not mend itself, but a broker that has just begun may.
+        const patienceMs = "path" in error.details ? SUSPECT_PATIENCE_MS : Infinity;
+        const untilMs = startedMs + Math.min(this.#options.connectTimeoutMs, patienceMs);
+        const leftMs = untilMs - clock.monotonicMs();
+        if (leftMs < delayMs) throw this.#unreachable(error, clock.monotonicMs() - startedMs);
         this.#host.emit({ kind: "reconnecting", attempt, error });
         if (!(await wait(clock, delayMs, this.#closed.signal)))
           throw new BusClosedError("the kafka transport was closed while it connected");
@@ -147,8 +153,8 @@ export class KafkaTransport implements Transport {
     }
   }
 
-  #unreachable(error: BusError): BusError {
-    const message = `${error.message} (gave up after ${this.#options.connectTimeoutMs} ms)`;
+  #unreachable(error: BusError, afterMs: number): BusError {
+    const message = `${error.message} (gave up after ${Math.round(afterMs)} ms)`;
     return new BusTransportError("BUS_CONNECT", message, {
       details: { ...error.details, brokers: this.#options.brokers },
       cause: error.cause,

@@ -11,7 +11,6 @@ test.each([
   [27, "BUS_FENCED", false],
   [29, "BUS_AUTHORIZATION", false],
   [35, "BUS_UNSUPPORTED", false],
-  [58, "BUS_AUTHENTICATION", false],
   [87, "BUS_BROKER_REJECTED", false],
 ] as const)("code %i of the broker is %s", (kafkaCode, code, retryable) => {
   const cause = new Error("as the client said it");
@@ -24,6 +23,17 @@ test.each([
   expect(error.details).toMatchObject({ topic: "orders" });
   expect(error.message).toMatch(/^publishing to orders\[3\] failed: the broker answered [A-Z_]+$/u);
 });
+
+test.each([33, 34, 58])(
+  "code %i of the broker is about the credentials, and names their option",
+  (kafkaCode) => {
+    const error = brokerError(kafkaCode, { doing: "connecting", cause: new Error("why") });
+    expect(error).toMatchObject({ code: "BUS_AUTHENTICATION", details: { path: "net.sasl" } });
+    expect(error.message).toBe(
+      "connecting failed: the broker refused the credentials in net.sasl: why",
+    );
+  },
+);
 
 test("the broker's own name of the code is kept, and a code that is not known may be tried again", () => {
   expect(brokerError(6, { doing: "x" }).details["brokerCode"]).toBe("NOT_LEADER_OR_FOLLOWER");

@@ -1,5 +1,6 @@
 import { BusConfigError, BusTransportError } from "@bus/core";
 import type { BusError, ErrorCode, ErrorDetails } from "@bus/core";
+import type { ResolvedNetOptions } from "./kafka-options.ts";
 
 /** Error codes of the Kafka protocol that mean more than "the broker failed, try again". Both clients carry the numbers. */
 const BROKER_ERRORS: Readonly<Record<number, readonly [name: string, code: ErrorCode]>> =
@@ -99,6 +100,8 @@ export function brokerError(kafkaCode: number, failure: KafkaFailure): BusError 
     `KAFKA_ERROR_${kafkaCode}`,
     "BUS_TRANSPORT",
   ];
+  if (code === "BUS_AUTHENTICATION")
+    return credentialsError({ ...failure, details: { ...failure.details, brokerCode } });
   const message = `${failure.doing} failed: the broker answered ${brokerCode}${hint(failure)}`;
   return make(code, message, { ...failure, details: { ...failure.details, brokerCode } });
 }
@@ -116,6 +119,26 @@ export function connectionError(systemCode: string | undefined, failure: KafkaFa
     });
   }
   return make("BUS_CONNECT", `${failure.doing} failed: ${reason}${hint(failure)}`, {
+    ...failure,
+    details,
+  });
+}
+
+/**
+ * The error for a connection that was made and then closed by the other side before anything was said: mostly a listener
+ * that speaks TLS or SASL while we do not, or the other way round.
+ */
+export function handshakeError(
+  options: Pick<ResolvedNetOptions, "tls" | "sasl">,
+  failure: KafkaFailure,
+): BusError {
+  const path = options.tls !== undefined && options.sasl === undefined ? "net.sasl" : "net.tls";
+  const wanted = options.tls === undefined ? "want TLS (net.tls)" : "speak TLS (net.tls)";
+  const doubt = `does this listener ${wanted}${options.sasl === undefined ? ", or credentials (net.sasl)" : ""}?`;
+  const reason =
+    failure.cause instanceof Error ? failure.cause.message : "the connection was closed";
+  const details = { ...failure.details, path };
+  return make("BUS_CONNECT", `${failure.doing} failed: ${reason}; ${doubt}`, {
     ...failure,
     details,
   });

@@ -1,6 +1,7 @@
 import type { TransportHost } from "@bus/core";
 import type { ConsumerSink, DriverConsumer, KafkaDriver } from "../kafka-driver.ts";
 import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import { handshakeError } from "../map-kafka-error.ts";
 import { registerCodecs } from "./compression-codecs.ts";
 import { ClusterConnection } from "./cluster-connection.ts";
 import { KafkajsAdmin } from "./kafkajs-admin.ts";
@@ -8,7 +9,7 @@ import { kafkajsClient } from "./kafkajs-client.ts";
 import { KafkajsConsumer } from "./kafkajs-consumer.ts";
 import { KafkajsProducer } from "./kafkajs-producer.ts";
 import { producerProperties } from "./kafkajs-properties.ts";
-import { mapKafkajsError } from "./map-kafkajs-error.ts";
+import { isClosedByPeer, mapKafkajsError } from "./map-kafkajs-error.ts";
 import { quietRequestQueues } from "./quiet-request-queue.ts";
 
 /** kafkajs at work: one set of connections to publish, one for questions, one per consumer. */
@@ -37,7 +38,9 @@ export class KafkajsDriver implements KafkaDriver {
       await this.producer.connect();
       await this.admin.ping();
     } catch (error) {
-      throw mapKafkajsError(error, { doing: `connecting to ${this.#options.brokers.join(", ")}` });
+      const doing = `connecting to ${this.#options.brokers.join(", ")}`;
+      if (isClosedByPeer(error)) throw handshakeError(this.#options.net, { doing, cause: error });
+      throw mapKafkajsError(error, { doing });
     }
   }
 

@@ -21,6 +21,7 @@ export interface KafkajsErrorFacts {
   /** Code of Node or OpenSSL. */
   readonly systemCode?: string;
   readonly isConnection: boolean;
+  readonly isClosed: boolean;
   readonly isCredentials: boolean;
   /** An error of ours that passed through kafkajs. */
   readonly busError?: BusError;
@@ -28,7 +29,7 @@ export interface KafkajsErrorFacts {
 
 /** Find out what an error of kafkajs is about: kafkajs wraps errors in others and keeps the causes. */
 export function kafkajsErrorFacts(error: unknown): KafkajsErrorFacts {
-  let facts: KafkajsErrorFacts = { isConnection: false, isCredentials: false };
+  let facts: KafkajsErrorFacts = { isConnection: false, isClosed: false, isCredentials: false };
   let current: unknown = error;
   for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
     if (BusError.is(current)) return { ...facts, busError: current };
@@ -55,13 +56,21 @@ function nextCause(error: Error): unknown {
   return error.cause;
 }
 
+/** Whether a connection that was made has been closed by the other side. */
+export function isClosedByPeer(error: unknown): boolean {
+  const { isClosed, systemCode, kafkaCode, isCredentials } = kafkajsErrorFacts(error);
+  if (kafkaCode !== undefined || isCredentials) return false;
+  return isClosed || systemCode === "ECONNRESET" || systemCode === "EPIPE";
+}
+
 function factsOf(error: Error): KafkajsErrorFacts {
   const code: unknown = "code" in error ? error.code : undefined;
   const isCredentials = error.name === "KafkaJSSASLAuthenticationError";
   const isConnection = CONNECTION_ERRORS.has(error.name);
-  if (typeof code === "number") return { kafkaCode: code, isConnection, isCredentials };
-  if (typeof code === "string") return { systemCode: code, isConnection, isCredentials };
-  return { isConnection, isCredentials };
+  const isClosed = error.name === "KafkaJSConnectionClosedError";
+  const facts = { isConnection, isClosed, isCredentials };
+  if (typeof code === "number") return { ...facts, kafkaCode: code };
+  return typeof code === "string" ? { ...facts, systemCode: code } : facts;
 }
 
 /** Facts found nearer to the top win, but "is not" found there does not hide "is" found below. */
