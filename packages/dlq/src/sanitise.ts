@@ -27,7 +27,7 @@ export function sanitise(text: string, maxChars: number): string {
 }
 
 /** Line breaks, tabs and other control characters as `\n`, `\t`, `\u001b`. */
-function escapeControls(text: string): string {
+export function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (control) => {
     if (control === "\n") return "\\n";
     if (control === "\r") return "\\r";
