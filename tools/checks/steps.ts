@@ -28,7 +28,7 @@ export const STEPS: readonly Step[] = [
     name: "unit",
     command: ["vitest", "run"],
     counts: "vitest",
-    timeoutMs: 6 * MINUTE_MS,
+    timeoutMs: 12 * MINUTE_MS,
   },
   gate("pack", ["build"]),
   gate("publint", ["pack"]),
@@ -37,7 +37,7 @@ export const STEPS: readonly Step[] = [
     name: "prepare",
     inputs: ["tools/*/prepare.ts"],
     command: checkCommand("prepare-tools"),
-    timeoutMs: 10 * MINUTE_MS,
+    timeoutMs: 20 * MINUTE_MS,
   },
   gate("package-gate", ["pack", "prepare"]),
   {
@@ -46,14 +46,14 @@ export const STEPS: readonly Step[] = [
     inputs: ["packages/*/test/**/*.conformance.test.ts", "tools/*/**/*.conformance.test.ts"],
     command: ["vitest", "run", "--config", "vitest.conformance.config.ts"],
     counts: "vitest",
-    timeoutMs: 10 * MINUTE_MS,
+    timeoutMs: 30 * MINUTE_MS,
   },
   {
     name: "examples",
     needs: ["prepare"],
     inputs: ["examples/*/package.json"],
     command: checkCommand("examples"),
-    timeoutMs: 5 * MINUTE_MS,
+    timeoutMs: 10 * MINUTE_MS,
   },
 ];
 
