@@ -7,6 +7,7 @@ import type { DeadLetters } from "./dead-letters.ts";
 import { dlqOptions } from "./dlq-options.ts";
 import type { DlqOptions, ResolvedDlqOptions } from "./dlq-options.ts";
 import { createRetryPolicy } from "./retry-policy.ts";
+import { withDeadline } from "./store-deadline.ts";
 
 /** What `dlq()` adds to a bus. */
 export interface DlqApi {
@@ -26,7 +27,7 @@ export const dlq: PluginDefinition<DlqOptions, DlqApi> = definePlugin({
     install(host: PluginHost) {
       const topics = new DeadLetterTopics(host, options);
       const desk = createDeadLetterDesk(host, options);
-      const store = createDeadLetterPolicy({ host, options, topics });
+      const store = withDeadline(createDeadLetterPolicy({ host, options, topics }), host.clock);
       host.onFailure("retry", createRetryPolicy(options, host.random));
       host.onFailure("deadLetter", withAlarm(store, host, options));
       if (options.onExhausted === "deadLetter") stopKillers(host, options);

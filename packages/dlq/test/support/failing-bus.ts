@@ -35,7 +35,7 @@ export async function failingBus(options: FailingBusOptions): Promise<DlqBus> {
     group,
     transport,
     drainTimeoutMs: 2_000,
-    plugins: [dlq({ retry: FAST, leaseMs: 2_000, ...options.dlq })],
+    plugins: [dlq({ retry: FAST, leaseMs: 5_000, ...options.dlq })],
   });
   if (handler !== undefined) await bus.subscribe(bytesTopic(topic), handler);
   await bus.start();
