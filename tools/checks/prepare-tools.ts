@@ -2,7 +2,7 @@ import { findFiles } from "./find-files.ts";
 import { runProgram } from "./run-program.ts";
 import { ROOT } from "./workspace.ts";
 
-const TIMEOUT_MS = 540_000;
+const TIMEOUT_MS = 1_080_000;
 
 const scripts = await findFiles(["tools/*/prepare.ts"], ROOT);
 for (const script of scripts) {
