@@ -29,7 +29,9 @@ console.log(`${service.handled} handled, ${retries} retries that helped`);
 
 const letters = await bus.deadLetters.list({ topic: "flights", limit: 1_000 });
 const causes = Map.groupBy(letters, (one) => `${one.errorClass} ${one.errorCode || one.errorName}`);
-for (const [cause, { length }] of [...causes].toSorted())
+for (const [cause, { length }] of [...causes].toSorted(([left], [right]) =>
+  left.localeCompare(right),
+))
   console.log(`dead letters: ${length} ${cause}`);
 
 const broken = letters.filter(({ errorCode }) => errorCode === "BUS_DECODE").map(({ id }) => id);
