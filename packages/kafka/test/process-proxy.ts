@@ -29,9 +29,9 @@ export class ProcessProxy {
   }
 
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new TypeError("the proxy is closed");
-    return address.port;
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") throw new TypeError("the proxy is closed");
+    return bound.port;
   }
 
   /** Reset every connection, and new ones too, as when the process was killed or lost its network. */

@@ -1,7 +1,6 @@
 import { BusConfigError } from "@bus/core";
 import type { ResolvedKafkaOptions } from "../kafka-options.ts";
 import { commonProperties, consumerProperties, producerProperties } from "./confluent-config.ts";
-import type { LibrdkafkaProperties } from "./confluent-config.ts";
 
 /** Names under which librdkafka knows a property beside the one that this driver uses. */
 const ALIASES: Readonly<Record<string, string>> = Object.freeze({
@@ -25,22 +24,64 @@ const OVERRIDABLE = new Set([
   "fetch.queue.backoff.ms",
   "receive.message.max.bytes",
   "request.timeout.ms",
-  "statistics.interval.ms",
   "retry.backoff.max.ms",
   "ssl.endpoint.identification.algorithm",
+  "statistics.interval.ms",
 ]);
 
-/** What this driver must have in its own hands. */
-const RESERVED = [
-  "dr_cb",
-  "dr_msg_cb",
-  "event_cb",
-  "rebalance_cb",
-  "offset_commit_cb",
-  "queue_non_empty_cb",
-  "oauthbearer_token_refresh_cb",
-  "transactional.id",
-];
+/** Properties by which this driver works, or that an option sets where the driver adds it. */
+const RESERVED: Readonly<Record<string, string>> = Object.freeze({
+  "transactional.id": "producer.transactionalId",
+  partitioner: "producer.partitioner",
+  "group.instance.id": "consumer.groupInstanceId",
+  "group.protocol": "consumer.protocol",
+  "group.remote.assignor": "consumer.assignor",
+  "compression.level": "producer.compressionLevel",
+  dr_cb: "the driver",
+  dr_msg_cb: "the driver",
+  event_cb: "the driver",
+  rebalance_cb: "the driver",
+  offset_commit_cb: "the driver",
+  queue_non_empty_cb: "the driver",
+  oauthbearer_token_refresh_cb: "net.sasl.provider",
+});
+
+/** The options behind the properties, for messages. */
+const OPTION_OF: Readonly<Record<string, string>> = Object.freeze({
+  ...RESERVED,
+  "bootstrap.servers": "brokers",
+  "client.id": "clientId",
+  "socket.connection.setup.timeout.ms": "net.dialTimeoutMs",
+  "socket.timeout.ms": "net.readTimeoutMs",
+  "security.protocol": "net.tls and net.sasl",
+  "sasl.mechanisms": "net.sasl.mechanism",
+  "sasl.username": "net.sasl.username",
+  "sasl.password": "net.sasl.password",
+  acks: "producer.requiredAcks",
+  "enable.idempotence": "producer.idempotent",
+  "compression.codec": "producer.compression",
+  "linger.ms": "producer.flushFrequencyMs",
+  "batch.num.messages": "producer.flushMessages",
+  "batch.size": "producer.batchSizeBytes",
+  "queue.buffering.max.messages": "producer.bufferMessages",
+  "queue.buffering.max.kbytes": "producer.bufferBytes",
+  retries: "producer.retryMax",
+  "retry.backoff.ms": "producer.retryBackoffMs",
+  "delivery.timeout.ms": "producer.timeoutMs",
+  "max.in.flight": "producer.maxInFlight",
+  "message.max.bytes": "producer.maxMessageBytes",
+  "group.id": "the group of a subscription",
+  "partition.assignment.strategy": "consumer.assignor",
+  "session.timeout.ms": "consumer.sessionTimeoutMs",
+  "heartbeat.interval.ms": "consumer.heartbeatIntervalMs",
+  "max.poll.interval.ms": "consumer.rebalanceTimeoutMs",
+  "auto.offset.reset": "consumer.autoOffsetReset",
+  "fetch.min.bytes": "consumer.fetchMinBytes",
+  "fetch.max.bytes": "consumer.fetchMaxBytes",
+  "fetch.wait.max.ms": "consumer.fetchMaxWaitMs",
+  "max.partition.fetch.bytes": "consumer.maxPartitionFetchBytes",
+  "isolation.level": "consumer.isolationLevel",
+});
 
 /** Ranges of librdkafka, by option path; the shared checks know only what holds for every client. */
 const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = Object.freeze({
@@ -49,7 +90,7 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = Ob
   "producer.flushMessages": [1, 1_000_000],
   "producer.batchSizeBytes": [1, 2_147_483_647],
   "producer.bufferMessages": [1, 2_147_483_647],
-  "producer.bufferBytes": [1, 2_147_483_647 * 1024],
+  "producer.bufferBytes": [1, 2_147_483_647 * 1_024],
   "producer.retryMax": [0, 2_147_483_647],
   "producer.retryBackoffMs": [1, 9_375],
   "producer.timeoutMs": [1, 2_147_483_647],
@@ -69,15 +110,18 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = Ob
 /**
  * Refuse what librdkafka cannot do, before anything is created.
  *
- * @throws BusConfigError `BUS_UNSUPPORTED` with path and value, `BUS_CONFIG` for `client` against the other options.
+ * @throws BusConfigError `BUS_UNSUPPORTED` with path and value, `BUS_CONFIG` for a property in `client` that an option sets.
  */
 export function checkOptions(options: ResolvedKafkaOptions): void {
-  checkFeatures(options);
+  checkConnection(options);
+  checkProducer(options);
+  checkConsumer(options);
+  checkTopics(options);
   checkRanges(options);
-  checkOwnProperties(options);
+  checkClientProperties(options);
 }
 
-function checkFeatures({ producer, consumer, net }: ResolvedKafkaOptions): void {
+function checkConnection({ net }: ResolvedKafkaOptions): void {
   if (net.writeTimeoutMs !== undefined) {
     throw unsupported(
       "net.writeTimeoutMs",
@@ -89,9 +133,12 @@ function checkFeatures({ producer, consumer, net }: ResolvedKafkaOptions): void 
     throw unsupported(
       "net.tls.servername",
       net.tls.servername,
-      "librdkafka always checks the name of the broker's address",
+      "librdkafka always checks the host of the broker's address",
     );
   }
+}
+
+function checkProducer({ producer }: ResolvedKafkaOptions): void {
   if (producer.idempotent && producer.retryMax === 0) {
     throw unsupported(
       "producer.retryMax",
@@ -99,18 +146,29 @@ function checkFeatures({ producer, consumer, net }: ResolvedKafkaOptions): void 
       "librdkafka needs at least one retry with producer.idempotent",
     );
   }
-  if (
-    consumer.protocol === "consumer" &&
-    consumer.assignor !== undefined &&
-    consumer.assignor !== "range"
-  ) {
+}
+
+function checkConsumer({ consumer }: ResolvedKafkaOptions): void {
+  const { protocol, assignor, rebalanceTimeoutMs, sessionTimeoutMs } = consumer;
+  if (protocol === "consumer" && assignor !== undefined && assignor !== "range") {
     const reason =
-      'with consumer.protocol "consumer" the broker divides partitions, and knows only "range" beside its default';
-    throw unsupported("consumer.assignor", consumer.assignor, reason);
+      'with consumer.protocol "consumer" the brokers divide partitions, by "range" or their own default';
+    throw unsupported("consumer.assignor", assignor, reason);
   }
-  if (consumer.protocol === "classic" && consumer.rebalanceTimeoutMs < consumer.sessionTimeoutMs) {
-    const reason = `librdkafka wants at least consumer.sessionTimeoutMs (${consumer.sessionTimeoutMs})`;
-    throw unsupported("consumer.rebalanceTimeoutMs", consumer.rebalanceTimeoutMs, reason);
+  if (protocol === "classic" && rebalanceTimeoutMs < sessionTimeoutMs) {
+    const reason = `librdkafka wants at least consumer.sessionTimeoutMs, which is ${sessionTimeoutMs}`;
+    throw unsupported("consumer.rebalanceTimeoutMs", rebalanceTimeoutMs, reason);
+  }
+}
+
+/** Confluent's client has no call that reads the settings of a topic. */
+function checkTopics({ topics }: ResolvedKafkaOptions): void {
+  if (topics.ensure !== "validate") return;
+  const reason =
+    "Confluent's client cannot read the settings of topics, so they cannot be validated";
+  if (topics.config !== undefined) throw unsupported("topics.config", topics.config, reason);
+  for (const [topic, { config }] of Object.entries(topics.perTopic)) {
+    if (config !== undefined) throw unsupported(`topics.perTopic.${topic}.config`, config, reason);
   }
 }
 
@@ -118,45 +176,53 @@ function checkRanges({ producer, consumer, net }: ResolvedKafkaOptions): void {
   const groups: Readonly<Record<string, object>> = { producer, consumer, net };
   for (const [path, [min, max]] of Object.entries(RANGES)) {
     const [group = "", name = ""] = path.split(".");
-    const value = new Map(Object.entries(groups[group] ?? {})).get(name);
+    const value: unknown = new Map(Object.entries(groups[group] ?? {})).get(name);
     if (typeof value !== "number" || (value >= min && value <= max)) continue;
     throw unsupported(path, value, `librdkafka takes ${min} to ${max}`);
   }
 }
 
-function checkOwnProperties(options: ResolvedKafkaOptions): void {
-  const without = { ...options, client: { common: {}, producer: {}, consumer: {} } };
-  const producer = producerProperties(without);
-  const consumer = consumerProperties(without, "");
-  const common = { ...producer, ...consumer, ...commonProperties(without) };
-  checkOwn("client.common", options.client.common, common);
-  checkOwn("client.producer", options.client.producer, producer);
-  checkOwn("client.consumer", options.client.consumer, consumer);
-}
-
-function checkOwn(
-  path: string,
-  own: Readonly<Record<string, unknown>>,
-  managed: LibrdkafkaProperties,
-): void {
-  for (const [name, value] of Object.entries(own)) {
-    const known = ALIASES[name] ?? name;
-    const details = { path: `${path}.${name}`, value };
-    if (RESERVED.includes(known) || (known in managed && !OVERRIDABLE.has(known))) {
-      throw new BusConfigError(
-        "BUS_CONFIG",
-        `${details.path} is set by an option of this package; use that option`,
-        { details },
-      );
-    }
-    if (!["string", "number", "boolean"].includes(typeof value)) {
-      const message = `${details.path} must be a string, a number or a boolean, got ${typeof value}`;
-      throw new BusConfigError("BUS_CONFIG", message, { details });
-    }
+function checkClientProperties(options: ResolvedKafkaOptions): void {
+  const { client } = options;
+  const bare = { ...options, client: { common: {}, producer: {}, consumer: {} } };
+  const producer = producerProperties(bare);
+  const consumer = consumerProperties(bare, "");
+  const common = { ...producer, ...consumer, ...commonProperties(bare) };
+  for (const [role, given, set] of [
+    ["common", client.common, common],
+    ["producer", client.producer, producer],
+    ["consumer", client.consumer, consumer],
+  ] as const) {
+    for (const [property, value] of Object.entries(given))
+      checkProperty({ path: `client.${role}.${property}`, property, value }, set);
   }
 }
 
+interface GivenProperty {
+  readonly path: string;
+  readonly property: string;
+  readonly value: unknown;
+}
+
+function checkProperty({ path, property, value }: GivenProperty, set: object): void {
+  const name = ALIASES[property] ?? property;
+  const details = { path, value };
+  if (name in RESERVED || (name in set && !OVERRIDABLE.has(name))) {
+    const option = OPTION_OF[name] ?? "the driver";
+    throw new BusConfigError(
+      "BUS_CONFIG",
+      `${path} is set by ${option}; use that, got ${String(value)}`,
+      { details },
+    );
+  }
+  if (["string", "number", "boolean"].includes(typeof value)) return;
+  const message = `${path} must be a string, a number or a boolean, got ${typeof value}`;
+  throw new BusConfigError("BUS_CONFIG", message, { details });
+}
+
 function unsupported(path: string, value: unknown, reason: string): BusConfigError {
-  const message = `${path} cannot be ${JSON.stringify(value)} with the confluent driver: ${reason}`;
-  return new BusConfigError("BUS_UNSUPPORTED", message, { details: { path, value } });
+  const message = `kafka.${path} cannot be ${JSON.stringify(value)} with the confluent driver: ${reason}`;
+  return new BusConfigError("BUS_UNSUPPORTED", message, {
+    details: { path: `kafka.${path}`, value },
+  });
 }

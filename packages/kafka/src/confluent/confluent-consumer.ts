@@ -7,7 +7,7 @@ import type { NativeConsumer } from "./confluent-client-types.ts";
 import { GroupSession } from "./group-session.ts";
 import { JoinWait } from "./join-wait.ts";
 import { BROKER, LOCAL, mapConfluentError, nativeCode } from "./map-confluent-error.ts";
-import { OffsetCommits } from "./offset-commits.ts";
+import { notMember } from "./offset-commits.ts";
 import type { ClientParts } from "./open-client.ts";
 import { PartitionFlow } from "./partition-flow.ts";
 
@@ -35,7 +35,6 @@ export interface ConfluentConsumerParts {
 export class ConfluentConsumer implements DriverConsumer {
   readonly #parts: ConfluentConsumerParts;
   readonly #flow = new PartitionFlow();
-  readonly #commits: OffsetCommits;
   readonly #closing = new AbortController();
   readonly #warned = new Map<number, number>();
   #topics: ReadonlyMap<string, StartFrom> = new Map();
@@ -46,14 +45,7 @@ export class ConfluentConsumer implements DriverConsumer {
   #leaving: Promise<void> | undefined;
 
   constructor(parts: ConfluentConsumerParts) {
-    const { group, clients } = parts;
-    const { consumer, net } = clients.options;
     this.#parts = parts;
-    this.#commits = new OffsetCommits({
-      group,
-      clock: clients.host.clock,
-      timeoutMs: Math.min(net.readTimeoutMs, consumer.rebalanceTimeoutMs * MAX_COMMIT_SHARE),
-    });
   }
 
   async subscribe(topics: readonly DriverTopic[]): Promise<void> {
@@ -93,11 +85,10 @@ export class ConfluentConsumer implements DriverConsumer {
   }
 
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {
-    const committed = this.#commits.commit(
+    if (this.#session === undefined) throw notMember(this.#parts.group);
+    await this.#session.commit(
       offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: Number(offset) })),
     );
-    if (this.#flow.isStill) this.#session?.wake();
-    await committed;
   }
 
   async close(): Promise<void> {
@@ -135,7 +126,7 @@ export class ConfluentConsumer implements DriverConsumer {
       group,
       sink,
       flow: this.#flow,
-      commits: this.#commits,
+      commitTimeoutMs: this.#commitTimeoutMs,
       releaseTimeoutMs: this.#releaseTimeoutMs,
       startFrom: (topic) => this.#topics.get(topic) ?? clients.options.consumer.autoOffsetReset,
       onChanged: (what) => this.#changed(what),
@@ -146,9 +137,14 @@ export class ConfluentConsumer implements DriverConsumer {
     return session;
   }
 
-  get #releaseTimeoutMs(): number {
+  get #commitTimeoutMs(): number {
     const { consumer, net } = this.#parts.clients.options;
-    const needed = consumer.drainTimeoutMs + net.readTimeoutMs + RELEASE_MARGIN_MS;
+    return Math.min(net.readTimeoutMs, consumer.rebalanceTimeoutMs * MAX_COMMIT_SHARE);
+  }
+
+  get #releaseTimeoutMs(): number {
+    const { consumer } = this.#parts.clients.options;
+    const needed = consumer.drainTimeoutMs + this.#commitTimeoutMs + RELEASE_MARGIN_MS;
     return Math.min(needed, consumer.rebalanceTimeoutMs * MAX_RELEASE_SHARE);
   }
 

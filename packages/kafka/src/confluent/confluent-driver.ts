@@ -74,14 +74,14 @@ export class ConfluentDriver implements KafkaDriver {
   }
 
   async #close(): Promise<void> {
-    await this.#watch.close();
     await Promise.all(Array.from(this.#consumers.values(), (consumer) => consumer.close()));
     await Promise.all([
       this.producer.close(),
       this.#transactions?.close(),
       this.#positions.close(),
+      this.#watch.close(),
+      this.#connection.close(),
     ]);
-    await this.#connection.close();
   }
 
   #newTransactions(options: ResolvedKafkaOptions): ConfluentTransactions | undefined {

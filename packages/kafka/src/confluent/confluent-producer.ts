@@ -16,7 +16,7 @@ import { RecordSender } from "./record-sender.ts";
 
 /** After so long topics are looked up again, to notice new partitions. */
 const METADATA_MAX_AGE_MS = 60_000;
-const METADATA_TIMEOUT_MS = 5_000;
+const METADATA_TIMEOUT_MS = 1_000;
 const LOAD_BACK_OFF = Object.freeze({ baseMs: 100, maxMs: 1_000, jitter: 0.2 });
 const REBUILD_BACK_OFF = Object.freeze({ baseMs: 250, maxMs: 10_000, jitter: 0.2 });
 

@@ -10,6 +10,8 @@ import { closeProducer, openProducer } from "./open-client.ts";
 import type { ClientParts, OpenClient } from "./open-client.ts";
 import { RecordSender } from "./record-sender.ts";
 
+const SLICE_MS = 1_000;
+
 /** What transactions need. */
 export interface ConfluentTransactionsParts extends ClientParts {
   readonly transactionalId: string;
@@ -22,6 +24,7 @@ export class ConfluentTransactions implements DriverTransactions {
   readonly #parts: ConfluentTransactionsParts;
   readonly #sender: RecordSender;
   #opened: Promise<OpenClient<NativeProducer>> | undefined;
+  #calling: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(parts: ConfluentTransactionsParts) {
@@ -38,19 +41,18 @@ export class ConfluentTransactions implements DriverTransactions {
     if (this.#isClosed) throw new BusClosedError("the kafka driver is closed");
     const { client } = await this.#open();
     await this.#call("beginning a transaction", (callback) => client.beginTransaction(callback));
-    const timeoutMs = this.#parts.options.producer.timeoutMs;
     const isGivenUp = async (): Promise<boolean> => (await this.#opened)?.client !== client;
     return {
       send: (record: OutgoingRecord) => this.#sender.send(record),
       sendOffsets: (group, offsets) => this.#sendOffsets(client, group, offsets),
       commit: () =>
         this.#call("committing a transaction", (callback) =>
-          client.commitTransaction(timeoutMs, callback),
+          client.commitTransaction(SLICE_MS, callback),
         ),
       abort: async () => {
         if (await isGivenUp()) return;
         await this.#call("aborting a transaction", (callback) =>
-          client.abortTransaction(timeoutMs, callback),
+          client.abortTransaction(SLICE_MS, callback),
         );
       },
     };
@@ -59,6 +61,7 @@ export class ConfluentTransactions implements DriverTransactions {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#sender.close("the kafka driver was closed");
+    await this.#calling;
     await this.#retire();
   }
 
@@ -73,9 +76,8 @@ export class ConfluentTransactions implements DriverTransactions {
       partition,
       offset: Number(offset),
     }));
-    const timeoutMs = this.#parts.options.producer.timeoutMs;
     await this.#call(`sending offsets of group ${group} in a transaction`, (callback) =>
-      client.sendOffsetsToTransaction(positions, consumer, timeoutMs, callback),
+      client.sendOffsetsToTransaction(positions, consumer, SLICE_MS, callback),
     );
   }
 
@@ -108,12 +110,30 @@ export class ConfluentTransactions implements DriverTransactions {
 
   async #call(doing: string, start: (callback: NativeCallback<void>) => unknown): Promise<void> {
     try {
-      await callNative<void>(start);
+      await this.#untilAnswered(start);
     } catch (error) {
       if (!isNativeError(error) || error.isFatal !== true)
         throw mapConfluentError(error, { doing });
       await this.#retire();
       throw this.#fenced(doing, error);
+    }
+  }
+
+  /** A call that ran out of time goes on when it is made again; so none holds a thread, or a close, for long. */
+  async #untilAnswered(start: (callback: NativeCallback<void>) => unknown): Promise<void> {
+    const { clock } = this.#parts.host;
+    const deadlineAtMs = clock.monotonicMs() + this.#parts.options.producer.timeoutMs;
+    for (;;) {
+      const calling = callNative<void>(start);
+      this.#calling = calling.catch(() => undefined);
+      try {
+        await calling;
+        return;
+      } catch (error) {
+        const isUnfinished =
+          isNativeError(error) && error.isRetriable === true && error.isTxnRequiresAbort !== true;
+        if (!isUnfinished || this.#isClosed || clock.monotonicMs() >= deadlineAtMs) throw error;
+      }
     }
   }
 

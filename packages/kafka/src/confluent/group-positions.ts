@@ -7,7 +7,7 @@ import { mapConfluentError } from "./map-confluent-error.ts";
 import { closeConsumer, openConsumer } from "./open-client.ts";
 import type { ClientParts, OpenClient } from "./open-client.ts";
 
-const ANSWER_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 /** Groups whose reader is kept for the next question. */
 const MAX_READERS = 8;
 
@@ -22,6 +22,7 @@ type Reader = Promise<OpenClient<NativeConsumer>>;
 export class GroupPositions {
   readonly #parts: ClientParts;
   readonly #readers = new Map<string, Reader>();
+  #reading: Promise<unknown> = Promise.resolve();
   #retired: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ClientParts) {
@@ -29,7 +30,16 @@ export class GroupPositions {
   }
 
   /** Positions of a group at these partitions; those without one are absent. @throws BusTransportError. */
-  async read(group: string, partitions: readonly Partition[]): Promise<readonly PartitionOffset[]> {
+  read(group: string, partitions: readonly Partition[]): Promise<readonly PartitionOffset[]> {
+    const reading = this.#read(group, partitions);
+    this.#reading = Promise.allSettled([this.#reading, reading]);
+    return reading;
+  }
+
+  async #read(
+    group: string,
+    partitions: readonly Partition[],
+  ): Promise<readonly PartitionOffset[]> {
     try {
       const { client } = await this.#reader(group);
       return committedPositions(
@@ -74,11 +84,14 @@ export class GroupPositions {
     return reader;
   }
 
+  /** A client must not be disconnected while it is asked something: the addon would use memory that is free by then. */
   #retire(group: string): void {
     const reader = this.#readers.get(group);
     this.#readers.delete(group);
-    const closed = reader?.then(closeConsumer, () => undefined);
-    this.#retired = Promise.all([this.#retired, closed]);
+    const closed = this.#reading
+      .then(() => reader)
+      .then((opened) => opened && closeConsumer(opened));
+    this.#retired = Promise.allSettled([this.#retired, closed]);
   }
 }
 

@@ -1,22 +1,31 @@
 import type { StartFrom } from "@bus/core";
 import type { ConsumerSink } from "../kafka-driver.ts";
 import type { NativeConsumer, NativeError, NativePosition } from "./confluent-client-types.ts";
+import type { ConnectionListener } from "./client-events.ts";
 import { consumerProperties } from "./confluent-config.ts";
 import { ConsumeLoop } from "./consume-loop.ts";
 import { lastStableOffsets } from "./consumer-statistics.ts";
-import type { OffsetCommits } from "./offset-commits.ts";
+import { OffsetCommits } from "./offset-commits.ts";
 import { closeConsumer, openConsumer } from "./open-client.ts";
 import type { ClientParts, OpenClient } from "./open-client.ts";
 import type { PartitionFlow } from "./partition-flow.ts";
 import { RebalanceHandler } from "./rebalance-handler.ts";
 import { RecordsHandOver } from "./records-hand-over.ts";
 
+/** The client answers within a call or two; only a lost callback takes longer. */
+const UNASSIGN_TIMEOUT_MS = 5_000;
+/** Longest that an answer to a commit may take; librdkafka gives up before that. */
+const LAST_ANSWER_TIMEOUT_MS = 120_000;
+/** Longest that a departure waits for the client to end; after it, it ends in the background. */
+const DISCONNECT_PATIENCE_MS = 500;
+
 /** What a session needs. */
 export interface GroupSessionParts {
   readonly clients: ClientParts;
   readonly group: string;
   readonly flow: PartitionFlow;
-  readonly commits: OffsetCommits;
+  /** How long the broker's answer to a commit may take, milliseconds. */
+  readonly commitTimeoutMs: number;
   readonly sink: ConsumerSink;
   readonly releaseTimeoutMs: number;
   readonly startFrom: (topic: string) => StartFrom;
@@ -31,6 +40,7 @@ export class GroupSession {
   readonly #parts: GroupSessionParts;
   readonly #rebalances: RebalanceHandler;
   readonly #handOver: RecordsHandOver;
+  readonly #commits: OffsetCommits;
   #opened: OpenClient<NativeConsumer> | undefined;
   #loop: ConsumeLoop | undefined;
 
@@ -48,6 +58,8 @@ export class GroupSession {
       onHopeless,
     });
     this.#handOver = new RecordsHandOver({ flow, sink });
+    const { clock } = parts.clients.host;
+    this.#commits = new OffsetCommits({ group, clock, timeoutMs: parts.commitTimeoutMs });
   }
 
   /** Whether the client has given up for good. */
@@ -61,8 +73,17 @@ export class GroupSession {
 
   /** Connect; the group is joined by `subscribe`. @throws BusTransportError; nothing is left then. */
   async open(): Promise<void> {
-    const { clients, group, commits, flow } = this.#parts;
-    const opened = await openConsumer(clients, consumerProperties(clients.options, group), {
+    const { clients, group, flow } = this.#parts;
+    const commits = this.#commits;
+    const listener: ConnectionListener = {
+      allDown: (error) => {
+        commits.unreachable(error);
+        clients.listener.allDown(error);
+      },
+      refused: (error) => clients.listener.refused(error),
+    };
+    const properties = consumerProperties(clients.options, group);
+    const opened = await openConsumer({ ...clients, listener }, properties, {
       offset_commit_cb: true,
       rebalance_cb: (error: NativeError | undefined, partitions: readonly NativePosition[]) =>
         this.#rebalances.handle(opened.client, error?.code, partitions),
@@ -89,6 +110,13 @@ export class GroupSession {
     this.#opened?.client.subscribe(topics);
   }
 
+  /** Store positions; see `DriverConsumer.commit`. */
+  async commit(positions: readonly NativePosition[]): Promise<void> {
+    const committing = this.#commits.commit(positions);
+    if (this.#parts.flow.isStill) this.wake();
+    await committing;
+  }
+
   /** What may be read has changed. */
   wake(): void {
     this.#loop?.wake();
@@ -99,34 +127,44 @@ export class GroupSession {
     this.#rebalances.leave();
     const opened = this.#opened;
     if (opened === undefined) return;
-    const { commits, flow } = this.#parts;
     try {
       opened.client.unsubscribe();
     } catch {
       // Not connected any more; then there is nothing to leave.
     }
     this.wake();
-    await this.#unassigned();
+    // A question for positions that is still running would meet a client that is gone.
+    await this.#rebalances.answered();
+    // The group must be polled until it has taken its partitions back; a disconnect in between would end in an error.
+    await this.#atMost(UNASSIGN_TIMEOUT_MS, this.#rebalances.unassigned());
+    const answered = this.#commits.leave();
+    this.#parts.flow.detach();
+    await this.#atMost(DISCONNECT_PATIENCE_MS, this.#disconnect(opened, answered));
+  }
+
+  /**
+   * The client ends only when its last commit is answered, which takes long when it is cut off. It is polled until
+   * then: its own disconnect would keep one of Node's few threads waiting instead.
+   */
+  async #disconnect(opened: OpenClient<NativeConsumer>, answered: Promise<void>): Promise<void> {
+    await this.#atMost(LAST_ANSWER_TIMEOUT_MS, answered);
     await this.#loop?.stop();
-    commits.detach();
-    flow.detach();
     await closeConsumer(opened);
   }
 
-  /** The group must be polled until it has taken its partitions back; a disconnect in between would end in an error. */
-  async #unassigned(): Promise<void> {
+  async #atMost(timeoutMs: number, work: Promise<void>): Promise<void> {
     const { clock } = this.#parts.clients.host;
     let cancel = (): void => undefined;
     const tooLate = new Promise<void>((resolve) => {
-      cancel = clock.schedule(resolve, UNASSIGN_TIMEOUT_MS);
+      cancel = clock.schedule(resolve, timeoutMs);
     });
-    await Promise.race([this.#rebalances.unassigned(), tooLate]);
+    await Promise.race([work, tooLate]);
     cancel();
   }
 
   #pace(): "reading" | "still" | "awaitingAnswer" {
     if (!this.#parts.flow.isStill) return "reading";
-    return this.#parts.commits.isWaiting ? "awaitingAnswer" : "still";
+    return this.#commits.isWaiting ? "awaitingAnswer" : "still";
   }
 
   #learn(statistics: string): void {
@@ -137,5 +175,3 @@ export class GroupSession {
     }
   }
 }
-
-const UNASSIGN_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import { BusTransportError } from "@bus/core";
-import type { Clock } from "@bus/core";
-import type { NativeConsumer, NativeError, NativePosition } from "./confluent-client-types.ts";
+import type { BusError, Clock } from "@bus/core";
+import type { NativeError, NativeListeners, NativePosition } from "./confluent-client-types.ts";
 import { LOCAL, mapConfluentError } from "./map-confluent-error.ts";
 
 /** What commits need. */
@@ -9,6 +9,13 @@ export interface OffsetCommitsParts {
   readonly clock: Clock;
   /** How long the broker's answer may take, milliseconds. */
   readonly timeoutMs: number;
+}
+
+/** What of a consumer commits. */
+export interface CommittingClient {
+  /** See `NativeConsumer.commit`. */
+  commit(positions: readonly NativePosition[]): unknown;
+  on(name: "offset.commit", listener: NativeListeners["offset.commit"]): unknown;
 }
 
 interface Waiting {
@@ -26,7 +33,8 @@ interface Waiting {
  */
 export class OffsetCommits {
   readonly #parts: OffsetCommitsParts;
-  #client: NativeConsumer | undefined;
+  #client: CommittingClient | undefined;
+  #hasLeft = false;
   #onWay: readonly NativePosition[] | undefined;
   #waiting: Waiting | undefined;
   #answered: (() => void)[] = [];
@@ -40,21 +48,28 @@ export class OffsetCommits {
     return this.#onWay !== undefined;
   }
 
-  /** Commit through this client from now on. */
-  attach(client: NativeConsumer): void {
-    this.detach();
+  /** The client to commit through. */
+  attach(client: CommittingClient): void {
     this.#client = client;
-    client.on("offset.commit", (error, positions) => {
-      if (client === this.#client) this.#answer(error, positions);
-    });
+    client.on("offset.commit", (error, positions) => this.#answer(error, positions));
   }
 
-  /** The member is gone; what it was about to commit is not this one's to commit any more. */
-  detach(): void {
-    this.#client = undefined;
-    this.#onWay = undefined;
-    this.#waiting?.reject(this.#notMember());
-    this.#tellAnswered();
+  /**
+   * Commit no more: what is on its way is not this member's to commit any more.
+   *
+   * @returns Resolves when the client has the answer to what was on its way.
+   */
+  leave(): Promise<void> {
+    this.#hasLeft = true;
+    this.#waiting?.reject(notMember(this.#parts.group));
+    return new Promise((resolve) => this.#whenAnswered(resolve));
+  }
+
+  /** No broker can be reached: whoever waits need not wait until the time is over. The commit itself may still arrive. */
+  unreachable(cause: BusError): void {
+    const message = `${this.#doing} failed: ${cause.message}`;
+    const details = { group: this.#parts.group };
+    this.#waiting?.reject(new BusTransportError("BUS_TRANSPORT", message, { cause, details }));
   }
 
   /**
@@ -66,7 +81,7 @@ export class OffsetCommits {
     if (positions.length === 0) return;
     const deadlineAtMs = this.#parts.clock.monotonicMs() + this.#parts.timeoutMs;
     await this.#until(deadlineAtMs, (done) => this.#whenAnswered(done));
-    if (this.#client === undefined) throw this.#notMember();
+    if (this.#hasLeft) throw notMember(this.#parts.group);
     await this.#until(deadlineAtMs, (done) => this.#start(positions, done));
   }
 
@@ -135,14 +150,19 @@ export class OffsetCommits {
     });
   }
 
-  #notMember(): BusTransportError {
-    const message = `${this.#doing} failed: this process is not a member of the group now`;
-    return new BusTransportError("BUS_FENCED", message, { details: { group: this.#parts.group } });
-  }
-
   get #doing(): string {
-    return `committing offsets of group ${this.#parts.group}`;
+    return committing(this.#parts.group);
   }
+}
+
+/** The error of a commit by who is not a member of the group. */
+export function notMember(group: string): BusTransportError {
+  const message = `${committing(group)} failed: this process is not a member of the group now`;
+  return new BusTransportError("BUS_FENCED", message, { details: { group } });
+}
+
+function committing(group: string): string {
+  return `committing offsets of group ${group}`;
 }
 
 function isSame(asked: readonly NativePosition[], answered: readonly NativePosition[]): boolean {

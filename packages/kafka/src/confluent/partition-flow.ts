@@ -1,6 +1,9 @@
 import type { TopicPartition } from "@bus/core";
 import type { NativeConsumer } from "./confluent-client-types.ts";
 
+/** What of a consumer stops and resumes fetching. */
+export type PausingClient = Pick<NativeConsumer, "pause" | "resume">;
+
 /**
  * What a paused partition may still bring before the client is told to stop. Telling it drops everything that was
  * fetched ahead, so a pause that is soon over must not do it.
@@ -27,12 +30,12 @@ export interface FlowingPartition extends TopicPartition {
 export class PartitionFlow {
   readonly #paused = new Set<string>();
   readonly #byTopic = new Map<string, Map<number, FlowingPartition>>();
-  #client: NativeConsumer | undefined;
+  #client: PausingClient | undefined;
   #reading = 0;
   #count = 0;
 
   /** Tell this client to stop and to go on. */
-  attach(client: NativeConsumer): void {
+  attach(client: PausingClient): void {
     this.#client = client;
   }
 

@@ -55,9 +55,13 @@ export class RebalanceHandler {
     this.#leaving.abort();
   }
 
+  /** Resolves when every callback so far is answered. */
+  answered(): Promise<void> {
+    return this.#last;
+  }
+
   /** Resolves when the client holds no partitions any more. */
   async unassigned(): Promise<void> {
-    await this.#last;
     if (this.#isAssigned) await new Promise<void>((resolve) => (this.#onUnassigned = resolve));
   }
 

@@ -3,6 +3,9 @@ import type { NativeConsumer, NativeEof, NativeMessage } from "./confluent-clien
 import { MessageRun, NOTHING } from "./confluent-delivery.ts";
 import type { FlowingPartition, PartitionFlow } from "./partition-flow.ts";
 
+/** What of a consumer knows the ends of partitions. */
+export type MeasuringClient = Pick<NativeConsumer, "getWatermarkOffsets">;
+
 /** What handing over needs. */
 export interface RecordsHandOverParts {
   readonly flow: PartitionFlow;
@@ -18,22 +21,30 @@ export class RecordsHandOver {
     this.#parts = parts;
   }
 
-  /** A partition was read to its end. The client says so before it brings the records in front of it. */
+  /**
+   * A partition was read to its end. The client says so for a whole batch at once, before it hands over the records:
+   * an end beyond the position is behind some of them.
+   */
   ended(end: NativeEof): void {
-    this.#ends.push(end);
+    const position = this.#parts.flow.find(end.topic, end.partition)?.position;
+    if (position === undefined || end.offset > position) this.#ends.push(end);
+    else this.#handOverEnd(end);
   }
 
-  handOver(client: NativeConsumer, messages: readonly NativeMessage[]): void {
+  handOver(client: MeasuringClient, messages: readonly NativeMessage[]): void {
     let start = 0;
     while (start < messages.length) start = this.#handOverRun(client, messages, start);
     if (this.#ends.length === 0) return;
     const ends = this.#ends;
     this.#ends = [];
-    for (const end of ends) this.#handOverEnd(end);
+    for (const end of ends) {
+      const position = this.#parts.flow.find(end.topic, end.partition)?.position;
+      if (position === undefined || end.offset > position) this.#handOverEnd(end);
+    }
   }
 
   /** @returns Where the next run begins. */
-  #handOverRun(client: NativeConsumer, messages: readonly NativeMessage[], start: number): number {
+  #handOverRun(client: MeasuringClient, messages: readonly NativeMessage[], start: number): number {
     const first = messages[start];
     if (first === undefined) return messages.length;
     const { topic, partition } = first;
@@ -86,7 +97,7 @@ export class RecordsHandOver {
   }
 }
 
-function endOf(client: NativeConsumer, owned: FlowingPartition, position: number): number {
+function endOf(client: MeasuringClient, owned: FlowingPartition, position: number): number {
   if (owned.lastStable !== undefined) return Math.max(owned.lastStable, position);
   try {
     return Math.max(client.getWatermarkOffsets(owned.topic, owned.partition).highOffset, position);

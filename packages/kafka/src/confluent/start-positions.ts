@@ -5,7 +5,7 @@ import { callNative } from "./call-native.ts";
 import type { NativeConsumer, NativePosition } from "./confluent-client-types.ts";
 import { mapConfluentError } from "./map-confluent-error.ts";
 
-const ANSWER_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 const ASK_BACK_OFF = Object.freeze({ baseMs: 100, maxMs: 2_000, jitter: 0.2 });
 
 /** librdkafka's words for the ends of a partition. */
