@@ -1,12 +1,14 @@
 import type {
   BusError,
   Deliver,
+  Delivery,
   TopicPartition,
   TopicSubscription,
   TransportHost,
 } from "@bus/core";
 import type { ConsumerSink, DriverConsumer, FetchedRecords } from "./kafka-driver.ts";
 import type { PartitionOffset, ResolvedConsumerOptions } from "./kafka-options.ts";
+import type { ConsumedPosition } from "./kafka-transactions.ts";
 import { MemberPartitions, partitionKey } from "./member-partitions.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
 import type { OwnedPartition, PartitionListener } from "./owned-partition.ts";
@@ -77,6 +79,23 @@ export class GroupMember implements ConsumerSink {
   resume(partition: TopicPartition): void {
     this.#pausedByScheduler.delete(partitionKey(partition));
     this.partitions.find(partition)?.resume("scheduler");
+  }
+
+  /** The position behind a delivery, for a transaction; `undefined` when it is not the oldest unsettled one of a partition owned here. */
+  positionAfter(delivery: Delivery): ConsumedPosition | undefined {
+    const { topic, partition, offset } = delivery;
+    const owned = this.partitions.find({ topic, partition });
+    if (owned?.isOldest(delivery) !== true) return undefined;
+    const committer = this.#committer;
+    return {
+      group: this.group,
+      position: { topic, partition, offset: offset + 1n },
+      hold: () => committer.hold(owned),
+      release: (outcome) => {
+        if (outcome === "committed") owned.noteCommitted(Number(offset) + 1);
+        committer.release(owned);
+      },
+    };
   }
 
   /** Drain these partitions and commit them; they stand still until `setTopics` or the next change of ownership. */

@@ -2,7 +2,7 @@ import { BusClosedError, BusConfigError, BusError, BusTransportError } from "@bu
 import type { Clock, OutgoingMessage, Publisher, PublishReceipt } from "@bus/core";
 import { messageSizeBytes } from "@bus/core/adapter";
 import { KeylessSpread, partitionOfKey } from "./choose-partition.ts";
-import type { KafkaDriver } from "./kafka-driver.ts";
+import type { KafkaDriver, OutgoingRecord } from "./kafka-driver.ts";
 import type { ResolvedProducerOptions } from "./kafka-options.ts";
 import { PendingRecord, PublishCall } from "./publish-call.ts";
 import { clientError } from "./map-kafka-error.ts";
@@ -50,12 +50,21 @@ export class KafkaPublisher implements Publisher {
     return this.#buffer;
   }
 
-  async publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+    return this.publishThrough(messages, undefined);
+  }
+
+  /** Publish, but hand the records over to `send`, which keeps a bound of its own. */
+  async publishThrough(
+    messages: readonly OutgoingMessage[],
+    send: ((record: OutgoingRecord) => void) | undefined,
+  ): Promise<readonly PublishReceipt[]> {
     if (this.#isClosed)
       throw new BusClosedError("the kafka transport is closed, nothing can be published");
     if (messages.length === 0) return [];
     const { clock, options } = this.#parts;
     const call = new PublishCall(messages.length);
+    const listener = this.#buffer;
     const nowMs = clock.now();
     const deadlineAtMs = clock.monotonicMs() + options.timeoutMs;
     for (const [index, message] of messages.entries()) {
@@ -69,7 +78,8 @@ export class KafkaPublisher implements Publisher {
           new PendingRecord(message, {
             call,
             index,
-            listener: this.#buffer,
+            listener,
+            send,
             sizeBytes,
             nowMs,
             deadlineAtMs,
@@ -146,7 +156,8 @@ export class KafkaPublisher implements Publisher {
       );
       return;
     }
-    this.#buffer.add(record);
+    if (record.send === undefined) this.#buffer.add(record);
+    else record.send(record);
   }
 
   #partition({ topic, key, partition, sizeBytes }: PendingRecord, partitions: number): number {

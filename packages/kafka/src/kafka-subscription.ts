@@ -1,6 +1,7 @@
 import type {
   CloseOptions,
   CloseReport,
+  Delivery,
   PartitionState,
   TopicPartition,
   TopicSubscription,
@@ -8,6 +9,7 @@ import type {
 } from "@bus/core";
 import type { DriverTopic } from "./kafka-driver.ts";
 import { GroupMember } from "./group-member.ts";
+import type { ConsumedPosition } from "./kafka-transactions.ts";
 import type { GroupMemberParts, MembershipState } from "./group-member.ts";
 
 /** How long a change of topics waits for others to join it. */
@@ -73,6 +75,11 @@ export class KafkaSubscription implements TransportSubscription {
 
   partitions(): readonly PartitionState[] {
     return this.#member.partitions.describe();
+  }
+
+  /** The position behind a delivery of this membership; see `GroupMember.positionAfter`. */
+  positionAfter(delivery: Delivery): ConsumedPosition | undefined {
+    return this.#member.positionAfter(delivery);
   }
 
   close(options: CloseOptions): Promise<CloseReport> {

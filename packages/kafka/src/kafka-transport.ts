@@ -20,6 +20,7 @@ import type { ResolvedKafkaOptions } from "./kafka-options.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
 import { KafkaSubscription } from "./kafka-subscription.ts";
 import { KafkaTopics } from "./kafka-topics.ts";
+import { KafkaTransactions } from "./kafka-transactions.ts";
 import { chooseDriver } from "./named-driver.ts";
 
 /** Waits between attempts to reach a broker at the start. */
@@ -75,6 +76,9 @@ export class KafkaTransport implements Transport {
       health: { report: () => this.#health() },
       ping: { ping: (signal) => this.#ping(signal) },
       description: { describe },
+      ...(options.producer.transactionalId === undefined
+        ? {}
+        : { transactions: this.#newTransactions() }),
     };
   }
 
@@ -158,6 +162,20 @@ export class KafkaTransport implements Transport {
     return new BusTransportError("BUS_CONNECT", message, {
       details: { ...error.details, brokers: this.#options.brokers },
       cause: error.cause,
+    });
+  }
+
+  #newTransactions(): KafkaTransactions {
+    return new KafkaTransactions({
+      driver: this.#driver,
+      publish: (messages, send) => this.#publisher.publishThrough(messages, send),
+      positionAfter: (delivery) => {
+        for (const subscription of this.#subscriptions.values()) {
+          const position = subscription.positionAfter(delivery);
+          if (position !== undefined) return position;
+        }
+        return undefined;
+      },
     });
   }
 

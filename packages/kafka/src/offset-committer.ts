@@ -24,6 +24,7 @@ export interface OffsetCommitterParts {
 export class OffsetCommitter {
   readonly #parts: OffsetCommitterParts;
   readonly #dirty = new Set<OwnedPartition>();
+  readonly #held = new Set<OwnedPartition>();
   #acknowledged = 0;
   #cancelTimer: (() => void) | undefined;
   #running: Promise<void> | undefined;
@@ -51,6 +52,17 @@ export class OffsetCommitter {
     await this.#start();
   }
 
+  /** Keep a partition out of commits until `release`; resolves when none that holds it is under way. */
+  async hold(partition: OwnedPartition): Promise<void> {
+    this.#held.add(partition);
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  release(partition: OwnedPartition): void {
+    this.#held.delete(partition);
+    this.moved(partition);
+  }
+
   /** Commit no more; `flush` first. */
   close(): void {
     this.#closed = true;
@@ -67,9 +79,7 @@ export class OffsetCommitter {
   }
 
   #start(): Promise<void> {
-    const partitions = [...this.#dirty].filter(
-      (one) => one.isOwned && one.position !== one.committed,
-    );
+    const partitions = [...this.#dirty].filter((one) => isBehind(one) && !this.#held.has(one));
     this.#dirty.clear();
     this.#acknowledged = 0;
     if (partitions.length === 0) return Promise.resolve();
@@ -99,4 +109,9 @@ export class OffsetCommitter {
       partition.noteCommitted(positions[index] ?? 0);
     this.#parts.onCommitted(partitions.length, this.#parts.clock.monotonicMs() - startedMs);
   }
+}
+
+/** A position that was committed is never taken back. */
+function isBehind({ isOwned, position, committed }: OwnedPartition): boolean {
+  return isOwned && position !== undefined && (committed === undefined || position > committed);
 }

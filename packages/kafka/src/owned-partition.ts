@@ -3,6 +3,7 @@ import type {
   BusError,
   Clock,
   Deliver,
+  Delivery,
   PartitionState,
   PauseReason,
   Settlement,
@@ -108,6 +109,11 @@ export class OwnedPartition implements TopicPartition {
   /** Deliveries made and not yet settled. */
   get unsettled(): number {
     return this.#ownership.unsettled;
+  }
+
+  /** Whether a delivery is the one that holds the position back. */
+  isOldest(delivery: Delivery): boolean {
+    return this.isOwned && this.#books?.oldest()?.delivery === delivery;
   }
 
   /** The group has stored a position. */

@@ -73,6 +73,8 @@ export class PendingRecord implements OutgoingRecord {
   partition: number;
   /** Whether it takes up room in the buffer; written by the buffer alone. */
   isBuffered = false;
+  /** Who takes it over once its partition is known; the buffer when absent. */
+  readonly send: ((record: OutgoingRecord) => void) | undefined;
   readonly #call: PublishCall;
   readonly #index: number;
   readonly #listener: RecordListener;
@@ -86,6 +88,7 @@ export class PendingRecord implements OutgoingRecord {
     this.partition = message.partition ?? -1;
     this.sizeBytes = place.sizeBytes;
     this.deadlineAtMs = place.deadlineAtMs;
+    this.send = place.send;
     this.#call = place.call;
     this.#index = place.index;
     this.#listener = place.listener;
@@ -113,6 +116,7 @@ export interface RecordPlace {
   readonly call: PublishCall;
   readonly index: number;
   readonly listener: RecordListener;
+  readonly send: ((record: OutgoingRecord) => void) | undefined;
   readonly sizeBytes: number;
   readonly nowMs: number;
   readonly deadlineAtMs: number;

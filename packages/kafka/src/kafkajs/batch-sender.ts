@@ -102,18 +102,26 @@ export class BatchSender {
     this.#tellEmpty();
   }
 
-  /** Fail what has no outcome yet and send no more. */
-  close(): void {
+  /**
+   * Fail what has no outcome yet and send no more.
+   *
+   * @param error - Said of every record; when absent, that of what was sent is that nobody knows.
+   */
+  close(error?: BusError): void {
     this.#cancelSweep?.();
     for (const queue of this.#parts.accumulator.active) {
       const { inFlight, retry } = queue;
-      const error = closedError(queue);
+      const closed = error ?? closedError(queue);
       queue.retry = undefined;
-      inFlight?.failed(unknownOutcome(inFlight, error));
-      if (retry !== undefined) this.#fail(queue, retry, error);
-      queue.expireWaiting(Infinity, () => error);
+      for (const batch of [inFlight, retry]) {
+        const isUnknown =
+          error === undefined && (batch === inFlight || batch?.isPerhapsStored === true);
+        batch?.failed(isUnknown ? unknownOutcome(batch, closed) : closed);
+      }
+      queue.expireWaiting(Infinity, () => closed);
     }
     this.#parts.accumulator.close();
+    this.#tellEmpty();
   }
 
   /** Give a partition of an idempotent producer its identity; `false` while there is none. */

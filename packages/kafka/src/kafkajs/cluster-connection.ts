@@ -1,6 +1,7 @@
 import { BusTransportError } from "@bus/core";
 import type { Clock } from "@bus/core";
 import { wait } from "@bus/core/adapter";
+import type { TopicPositions } from "./group-membership.ts";
 import { createCluster } from "./kafkajs-internals.ts";
 import type { ClusterOptions, KafkajsBroker, KafkajsCluster } from "./kafkajs-internals.ts";
 import type { DescribeConfigResponse, ITopicConfig } from "kafkajs";
@@ -13,6 +14,9 @@ const CLOSE_PATIENCE_MS = 2_000;
 
 /** How long a broker may be silent until the next one is asked as well. */
 const SILENCE_MS = 1_000;
+
+/** Coordinator type of the FindCoordinator request. */
+const TRANSACTION_COORDINATOR = 1;
 
 /** What a connection needs. */
 export interface ClusterConnectionParts {
@@ -29,6 +33,13 @@ export interface OffsetsAnswer {
   }[];
 }
 
+/** Who makes a request of a transaction. */
+export interface TransactionRequest {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
 /** A broker of kafkajs 2.2.4 with the requests that this package makes of it; they reject with kafkajs' errors. */
 export interface RequestBroker extends KafkajsBroker {
   listOffsets(request: {
@@ -43,6 +54,22 @@ export interface RequestBroker extends KafkajsBroker {
     readonly groupId: string;
     readonly topics: readonly [];
   }): Promise<OffsetsAnswer>;
+  addPartitionsToTxn(
+    request: TransactionRequest & {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly number[];
+      }[];
+    },
+  ): Promise<unknown>;
+  addOffsetsToTxn(request: TransactionRequest & { readonly groupId: string }): Promise<unknown>;
+  txnOffsetCommit(
+    request: TransactionRequest & {
+      readonly groupId: string;
+      readonly topics: readonly TopicPositions[];
+    },
+  ): Promise<unknown>;
+  endTxn(request: TransactionRequest & { readonly transactionResult: boolean }): Promise<unknown>;
   createTopics(request: {
     readonly topics: readonly ITopicConfig[];
     readonly timeout: number;
@@ -58,7 +85,10 @@ export interface RequestBroker extends KafkajsBroker {
 
 interface RequestCluster extends KafkajsCluster {
   getNodeIds(): readonly string[];
-  findGroupCoordinator(group: { readonly groupId: string }): Promise<RequestBroker>;
+  findGroupCoordinator(group: {
+    readonly groupId: string;
+    readonly coordinatorType?: number;
+  }): Promise<RequestBroker>;
   findControllerBroker(): Promise<RequestBroker>;
 }
 
@@ -106,6 +136,12 @@ export class ClusterConnection {
   async coordinator(groupId: string): Promise<RequestBroker> {
     await this.connect();
     return await this.#cluster.findGroupCoordinator({ groupId });
+  }
+
+  async transactionCoordinator(transactionalId: string): Promise<RequestBroker> {
+    await this.connect();
+    const coordinatorType = TRANSACTION_COORDINATOR;
+    return await this.#cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType });
   }
 
   /**

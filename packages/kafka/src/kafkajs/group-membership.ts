@@ -105,7 +105,7 @@ export class GroupMembership {
         "BUS_FENCED",
         `not a member of group ${group}, so nothing can be committed`,
       );
-    const request = { ...this.#identity(), topics: byTopic(offsets) };
+    const request = { ...this.#identity(), topics: offsetsByTopic(offsets) };
     try {
       const coordinator = await this.#connectedCoordinator();
       await coordinator.offsetCommit(request);
@@ -220,12 +220,14 @@ export class GroupMembership {
   }
 }
 
-interface TopicPositions {
+/** Positions of one topic as commit requests carry them. */
+export interface TopicPositions {
   readonly topic: string;
   readonly partitions: { partition: number; offset: string }[];
 }
 
-function byTopic(offsets: readonly PartitionOffset[]): TopicPositions[] {
+/** Positions by topic, as commit requests carry them. */
+export function offsetsByTopic(offsets: readonly PartitionOffset[]): TopicPositions[] {
   const topics = new Map<string, TopicPositions>();
   for (const { topic, partition, offset } of offsets) {
     const positions = topics.get(topic) ?? { topic, partitions: [] };
