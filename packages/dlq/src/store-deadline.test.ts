@@ -14,9 +14,9 @@ test("a store that hangs fails after 15 s and is waited for, not repeated, by th
     return new Promise<void>((resolve) => (stored = resolve));
   }, clock);
   const first = hanging(failure, "POISON");
-  const rejected = expect(first).rejects.toMatchObject({ code: "BUS_DEAD_LETTER" });
+  first.catch(() => undefined);
   await clock.advanceAsync(15_000);
-  await rejected;
+  await expect(first).rejects.toMatchObject({ code: "BUS_DEAD_LETTER" });
   const second = hanging(failure, "POISON");
   stored();
   await second;

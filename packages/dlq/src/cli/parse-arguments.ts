@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { DeadLetterFilter } from "../dead-letter-filter.ts";
+import type { DiscardRequest, ReplayRequest } from "../dead-letter-requests.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `bus-dlq --help` says. */
@@ -39,14 +40,14 @@ export type Command =
   | { readonly kind: "help" }
   | (CommandBase & { readonly kind: "ls"; readonly state: ListState; readonly limit?: number })
   | (CommandBase & { readonly kind: "show"; readonly id: string })
-  | (CommandBase &
-      RunArguments & {
-        readonly kind: "replay";
-        readonly ratePerSecond?: number;
-        readonly concurrency?: number;
-      })
-  | (CommandBase &
-      RunArguments & { readonly kind: "discard"; readonly reason: string; readonly by?: string });
+  | (CommandBase & {
+      readonly kind: "replay";
+      readonly how: Omit<ReplayRequest, keyof DeadLetterFilter>;
+    })
+  | (CommandBase & {
+      readonly kind: "discard";
+      readonly how: Omit<DiscardRequest, keyof DeadLetterFilter>;
+    });
 
 type ListState = "open" | "replayed" | "discarded" | "all";
 
@@ -158,26 +159,20 @@ function baseOf(values: Values): CommandBase {
 }
 
 function replayOf(values: Values, base: CommandBase): Command {
-  return {
-    kind: "replay",
-    ...base,
+  const how = {
     ...runOf("replay", values),
     ...given("ratePerSecond", numberOf("rate", values.rate)),
     ...given("concurrency", integerOf("concurrency", values.concurrency)),
   };
+  return { kind: "replay", ...base, how };
 }
 
 function discardOf(values: Values, base: CommandBase): Command {
   const { reason = "" } = values;
   if (reason.trim() === "")
     throw new UsageError("discard needs --reason: it is kept in the audit record");
-  return {
-    kind: "discard",
-    ...base,
-    ...runOf("discard", values),
-    reason,
-    ...given("by", values.by),
-  };
+  const how = { ...runOf("discard", values), reason, ...given("by", values.by) };
+  return { kind: "discard", ...base, how };
 }
 
 function runOf(command: string, values: Values): RunArguments {

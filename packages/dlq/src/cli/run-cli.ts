@@ -64,48 +64,36 @@ async function perform(
       out(isJson ? `${JSON.stringify(letters)}\n` : letterTable(letters));
       return 0;
     }
-    case "show": {
-      const { topic, deadLetterTopic } = command.filter;
-      const place = {
-        ...(topic === undefined ? {} : { topic }),
-        ...(deadLetterTopic === undefined ? {} : { deadLetterTopic }),
-      };
-      const letters = await deadLetters.inspect({ ...place, id: command.id, signal });
-      if (letters.length === 0) throw new Error(`there is no dead letter ${command.id}`);
-      out(
-        isJson
-          ? `${JSON.stringify(letters.map(letterJson))}\n`
-          : letters.map(letterText).join("\n"),
-      );
-      return 0;
-    }
+    case "show":
+      return show(command, deadLetters, around);
     case "replay": {
-      const {
-        filter,
-        kind: _kind,
-        config: _config,
-        output: _output,
-        transportPackage: _package,
-        ...how
-      } = command;
-      const request = { ...filter, ...how, signal, onProgress: bar(around) };
+      const request = { ...command.filter, ...command.how, signal, onProgress: bar(around) };
       return finish("replayed", await deadLetters.replay(request), { isJson, around });
     }
     case "discard": {
-      const {
-        filter,
-        kind: _kind,
-        config: _config,
-        output: _output,
-        transportPackage: _package,
-        ...how
-      } = command;
-      const request = { ...filter, ...how, signal, onProgress: bar(around) };
+      const request = { ...command.filter, ...command.how, signal, onProgress: bar(around) };
       return finish("discarded", await deadLetters.discard(request), { isJson, around });
     }
     default:
       return command satisfies never;
   }
+}
+
+async function show(
+  { filter, id, output }: Extract<Command, { readonly kind: "show" }>,
+  deadLetters: DeadLetters,
+  { signal, out }: CliSurroundings,
+): Promise<ExitCode> {
+  const { topic, deadLetterTopic } = filter;
+  const place = {
+    ...(topic === undefined ? {} : { topic }),
+    ...(deadLetterTopic === undefined ? {} : { deadLetterTopic }),
+  };
+  const letters = await deadLetters.inspect({ ...place, id, signal });
+  if (letters.length === 0) throw new Error(`there is no dead letter ${id}`);
+  const text = letters.map(letterText).join("\n");
+  out(output === "json" ? `${JSON.stringify(letters.map(letterJson))}\n` : text);
+  return 0;
 }
 
 function finish(
