@@ -27,64 +27,30 @@ export class KafkajsProducer implements DriverProducer {
   readonly #leaders: TopicLeaders;
   readonly #identities: ProducerIdentities | undefined;
 
-  constructor({ options, host, connection }: KafkajsProducerParts) {
+  constructor(parts: KafkajsProducerParts) {
+    const { options, host, connection } = parts;
     const { clock, random } = host;
     const { producer } = options;
     this.#connection = connection;
-    const wire = new BatchWire({ options, connection });
     const dispatch = (): void => this.#sender.dispatch();
-    const noteFailure = (error: unknown): void => this.#sender.noteFailure(error);
+    const onFailed = (error: unknown): void => this.#sender.noteFailure(error);
     this.#accumulator = new RecordAccumulator({
       clock,
       lingerMs: producer.flushFrequencyMs,
       limits: { maxMessages: producer.flushMessages, maxBytes: producer.batchSizeBytes },
       onReady: dispatch,
     });
-    this.#leaders = new TopicLeaders({
-      clock,
-      random,
-      maxAgeMs: producerProperties(options).metadataMaxAge,
-      loadTimeoutMs: producer.timeoutMs,
-      metadata: (topics) => connection.metadata(topics),
-      onRefreshed: () => {
-        dispatch();
-        this.transactions?.dispatch();
-      },
-      onFailed: noteFailure,
-    });
+    this.#leaders = this.#newLeaders(parts, dispatch, onFailed);
     const { transactionalId } = producer;
     if (transactionalId !== undefined) {
       const leaders = this.#leaders;
-      this.transactions = new KafkajsTransactions({
-        transactionalId,
-        options,
-        host,
-        connection,
-        leaders,
-      });
+      this.transactions = new KafkajsTransactions({ ...parts, transactionalId, leaders });
     }
     const fetch = () => initProducerId(connection.cluster);
     this.#identities = producer.idempotent
-      ? new ProducerIdentities({ clock, random, fetch, onReady: dispatch, onFailed: noteFailure })
+      ? new ProducerIdentities({ clock, random, fetch, onReady: dispatch, onFailed })
       : undefined;
-    this.#sender = new BatchSender({
-      ...producer,
-      clock,
-      random,
-      accumulator: this.#accumulator,
-      identities: this.#identities,
-      maxBatchBytes: producer.batchSizeBytes,
-      leaderOf: (topic, partition) => this.#leaders.leaderOf(topic, partition),
-      refreshLeaders: (topics) => this.#leaders.refresh(topics),
-      send: (leader, batches) => wire.send(leader, batches),
-      recycle: (batch) => wire.recycle(batch),
-      onIdempotenceGap: ({ topic, partition }) =>
-        host.emit({
-          kind: "warning",
-          message: `a batch of ${topic}[${partition}] was sent again as another producer and may be stored twice`,
-          details: { topic, partition },
-        }),
-    });
+    this.#sender = this.#newSender(parts);
   }
 
   /** Reach the cluster and get an identity. Rejects with kafkajs' error. */
@@ -114,5 +80,44 @@ export class KafkajsProducer implements DriverProducer {
     this.#leaders.close();
     this.#identities?.close();
     this.#sender.close();
+  }
+
+  #newLeaders(
+    { options, host, connection }: KafkajsProducerParts,
+    dispatch: () => void,
+    onFailed: (error: unknown) => void,
+  ): TopicLeaders {
+    return new TopicLeaders({
+      clock: host.clock,
+      random: host.random,
+      maxAgeMs: producerProperties(options).metadataMaxAge,
+      loadTimeoutMs: options.producer.timeoutMs,
+      metadata: (topics) => connection.metadata(topics),
+      onRefreshed: () => {
+        dispatch();
+        this.transactions?.dispatch();
+      },
+      onFailed,
+    });
+  }
+
+  #newSender({ options, host, connection }: KafkajsProducerParts): BatchSender {
+    const wire = new BatchWire({ options, connection });
+    return new BatchSender({
+      ...options.producer,
+      clock: host.clock,
+      random: host.random,
+      accumulator: this.#accumulator,
+      identities: this.#identities,
+      maxBatchBytes: options.producer.batchSizeBytes,
+      leaderOf: (topic, partition) => this.#leaders.leaderOf(topic, partition),
+      refreshLeaders: (topics) => this.#leaders.refresh(topics),
+      send: (leader, batches) => wire.send(leader, batches),
+      recycle: (batch) => wire.recycle(batch),
+      onIdempotenceGap: ({ topic, partition }) => {
+        const message = `a batch of ${topic}[${partition}] was sent again as another producer and may be stored twice`;
+        host.emit({ kind: "warning", message, details: { topic, partition } });
+      },
+    });
   }
 }
