@@ -45,7 +45,7 @@ export interface AggregateOptions {
   readonly orderedProcessing?: boolean | undefined;
   /** Most messages of the bus, whatever their ordering. @defaultValue none */
   readonly rateLimit?: RateLimit | undefined;
-  /** Most messages of each aggregate, as long as its lane lives. @defaultValue none */
+  /** Most messages of each aggregate; its lane keeps the count, so every aggregate has one in both modes then. @defaultValue none */
   readonly aggregateRateLimit?: RateLimit | undefined;
   /** The mode in which the bus starts; `recovery` assumes a backlog. @defaultValue "recovery" */
   readonly startMode?: Mode | undefined;

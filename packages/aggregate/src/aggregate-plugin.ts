@@ -49,6 +49,9 @@ export interface AggregateApi {
   hotAggregates(count: number): readonly HotAggregate[];
 }
 
+/** Aggregates in `bus.inspect()`. */
+const HOT_AGGREGATES_SHOWN = 10;
+
 /**
  * Ordering `key`: messages of one aggregate in order, one handler at a time; recovery mode, which keeps aggregates in
  * lanes while there is a backlog; rate limits.
@@ -61,7 +64,16 @@ export const aggregate: PluginDefinition<AggregateOptions, AggregateApi> = defin
   create: (options) => ({
     install(host: PluginHost) {
       const engine = new AggregateEngine(options, host);
-      return { api: apiOf(engine, host), start: () => engine.start(), close: () => engine.close() };
+      return {
+        api: apiOf(engine, host),
+        start: () => engine.start(),
+        close: () => engine.close(),
+        inspect: () => ({
+          recovering: engine.recovery.recovering,
+          lanes: engine.pool.numbers(),
+          hotAggregates: engine.pool.hottest(HOT_AGGREGATES_SHOWN),
+        }),
+      };
     },
   }),
 });

@@ -86,9 +86,8 @@ export class LaneSet {
       if (this.#idle === 0) return;
       this.#evict();
     }
-    this.#kept.delete(lane.key);
     this.#passing--;
-    this.#place(lane);
+    this.#setAside(lane);
   }
 
   /** A resting lane gets something to do. */
@@ -173,9 +172,15 @@ export class LaneSet {
       this.#keptLanes--;
     }
     this.#keepSpare(rested);
-    this.#kept.delete(waiting.key);
     this.#waitingLanes--;
-    return this.#place(waiting);
+    this.#setAside(waiting);
+    return waiting;
+  }
+
+  /** Count a busy lane that is in `kept` already; the shelf gets it when it is idle. */
+  #setAside(lane: Lane): void {
+    lane.place = "kept";
+    this.#keptLanes++;
   }
 
   #drop(lane: Lane): void {
@@ -191,9 +196,8 @@ export class LaneSet {
         this.#keepSpare(lane);
         return;
       }
-      lane.place = "kept";
       this.#kept.set(lane.key, lane);
-      this.#keptLanes++;
+      this.#setAside(lane);
     }
   }
 

@@ -5,7 +5,7 @@ import type { QueuedMessage } from "./queued-message.ts";
  * Where the pool keeps a lane.
  *
  * - `shelf`: among the recently used lanes, where idle ones may be evicted.
- * - `kept`: a lane that eviction met while it was busy; back to the shelf when idle.
+ * - `kept`: a busy lane beside the shelf, since eviction met it there or it got its place while busy; on the shelf when idle.
  * - `waiting`: not yet a lane: the limit is reached and none is idle. Its messages wait.
  * - `passing`: direct runs of one aggregate; forgotten when they end.
  */

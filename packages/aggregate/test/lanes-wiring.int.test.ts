@@ -120,6 +120,10 @@ test("an aggregate that fails for ever holds its own commit, is seen in the stal
   await clock.advanceAsync(100);
   expect(books.ledger.outstanding).toBe(100);
   expect(bus.hotAggregates(1)).toMatchObject([{ aggregateId: "hot", running: 1 }]);
+  expect(bus.inspect().plugins["aggregate"]).toMatchObject({
+    lanes: { active: 1, queued: 99 },
+    hotAggregates: [{ aggregateId: "hot", queued: 99 }],
+  });
   await clock.advanceAsync(60_000);
   const [partition] = bus.inspect().groups.flatMap(({ partitions }) => partitions);
   expect(partition?.oldestUnsettled?.offset).toBe(0n);
