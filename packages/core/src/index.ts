@@ -26,6 +26,12 @@ export type { BusSettings, EventBusOptions } from "./bus/bus-options.ts";
 export type { BusWith, PluginApis } from "./bus/create-event-bus.ts";
 export type {
   BusInspection,
+  FailingMessage,
+  GroupInspection,
+  HeadOfLine,
+  PartitionInspection,
+} from "./bus/bus-inspection.ts";
+export type {
   BusLifecycle,
   BusOperations,
   BusPublisher,
@@ -45,7 +51,7 @@ export type {
 export type { HeaderInput, PublishOptions } from "./publish/encode-message.ts";
 export type { TopicOptions } from "./topics/define-topic.ts";
 export type { BusMetricName } from "./observe/bus-metrics.ts";
-export type { Clock } from "./contracts/clock.ts";
+export type { Clock, ScheduleOptions } from "./contracts/clock.ts";
 export type { Deliver, Delivery, Settlement } from "./contracts/delivery.ts";
 export type {
   DeadLetterPolicy,

@@ -63,6 +63,7 @@ export function runOf(handler: AnyHandler, setup: RunSetup = {}): WiredRun {
   const finish = createFinish({ spec, hub, reporter, outcomes });
   const overdue = vi.fn<() => void>();
   const running = new RunningHandlers({
+    group: spec.group,
     clock,
     logger: silent,
     recovery: undefined,

@@ -78,6 +78,7 @@ function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): Ru
   const { clock, logger, reporter, paths, random } = core;
   const finish = finishOf(core, spec);
   const running = new RunningHandlers({
+    group: spec.group,
     clock,
     logger,
     recovery: core.services.find(RECOVERY),
@@ -111,11 +112,13 @@ function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): Ru
   };
 }
 
-function timerOf({ clock, instruments }: BusCore, { topic, group }: SubscriptionSpec): RunTimer {
+function timerOf({ clock, instruments, loopGuard }: BusCore, spec: SubscriptionSpec): RunTimer {
+  const { topic, group } = spec;
   return new RunTimer({
     clock,
     processing: instruments.histogram(BUS_METRICS.processingSeconds, { topic, group }),
     endToEnd: instruments.histogram(BUS_METRICS.endToEndSeconds, { topic, group }),
+    onLongRun: (delivery, tookMs) => loopGuard.ranLong(delivery, spec, tookMs),
   });
 }
 

@@ -3,8 +3,11 @@ import type { Instruments } from "../contracts/instruments.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { PublishFunction } from "../contracts/plugin.ts";
 import type { Transport } from "../contracts/transport.ts";
+import { BUS_METRICS } from "../observe/bus-metrics.ts";
 import { BusReporter } from "../observe/bus-reporter.ts";
+import { CORE_VERSION } from "../observe/core-version.ts";
 import { createInstruments } from "../observe/instruments.ts";
+import { LoopGuard } from "../observe/loop-guard.ts";
 import { ObserverHub } from "../observe/observer-hub.ts";
 import { measurePublish } from "../publish/publish-path.ts";
 import type { ResolvedBusOptions } from "./bus-options.ts";
@@ -18,6 +21,7 @@ export interface BusCore {
   readonly instruments: Instruments;
   readonly hub: ObserverHub;
   readonly reporter: BusReporter;
+  readonly loopGuard: LoopGuard;
   readonly services: Services;
   readonly paths: PathContributions;
   readonly transport: Transport;
@@ -31,8 +35,10 @@ export function createBusCore({
   logger,
   random,
   transport: configured,
+  loopBlockedAfterMs,
 }: ResolvedBusOptions): BusCore {
   const instruments = createInstruments();
+  instruments.gauge(BUS_METRICS.buildInfo, { version: CORE_VERSION }).set(1);
   const hub = new ObserverHub(logger);
   const reporter = new BusReporter({ clock, logger, instruments, hub });
   const emit = reporter.transportEvent.bind(reporter);
@@ -54,6 +60,7 @@ export function createBusCore({
     instruments,
     hub,
     reporter,
+    loopGuard: new LoopGuard({ clock, logger, instruments, blockedAfterMs: loopBlockedAfterMs }),
     services: new Services(),
     paths,
     transport,

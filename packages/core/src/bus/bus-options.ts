@@ -14,6 +14,12 @@ export interface BusSettings {
   readonly holdTopics?: readonly string[];
   /** How long `close()` waits for running handlers, in milliseconds. @defaultValue 30_000 */
   readonly drainTimeoutMs?: number;
+  /** A partition is unhealthy when something is in flight and its committed offset has not moved for so long, in milliseconds. @defaultValue 60_000 */
+  readonly stalledAfterMs?: number;
+  /** The bus is unhealthy when it has not reached the broker for so long, in milliseconds. @defaultValue 30_000 */
+  readonly disconnectedAfterMs?: number;
+  /** A handler that blocks the event loop for so long, in milliseconds, degrades the bus. Keep it below a third of the transport's session timeout. @defaultValue 10_000 */
+  readonly loopBlockedAfterMs?: number;
 }
 
 /** Options of `createEventBus`. */
@@ -33,6 +39,9 @@ export interface ResolvedBusOptions {
   readonly group: string | undefined;
   readonly holdTopics: readonly string[];
   readonly drainTimeoutMs: number;
+  readonly stalledAfterMs: number;
+  readonly disconnectedAfterMs: number;
+  readonly loopBlockedAfterMs: number;
   readonly transport: ConfiguredTransport;
   readonly plugins: readonly Plugin<object>[];
   readonly clock: Clock;
@@ -56,6 +65,8 @@ export const BUS_DEFAULTS: {
   readonly batchMaxWaitMs: number;
   readonly healthCheckTimeoutMs: number;
   readonly stalledAfterMs: number;
+  readonly disconnectedAfterMs: number;
+  readonly loopBlockedAfterMs: number;
 } = Object.freeze({
   drainTimeoutMs: 30_000,
   concurrency: 64,
@@ -64,6 +75,9 @@ export const BUS_DEFAULTS: {
   batchMaxWaitMs: 100,
   healthCheckTimeoutMs: 5_000,
   stalledAfterMs: 60_000,
+  disconnectedAfterMs: 30_000,
+  // A third of 30 s: Kafka's clients expel a silent member after 30 s (kafkajs) or 45 s (librdkafka).
+  loopBlockedAfterMs: 10_000,
 });
 
 /** The schema of `createEventBus`'s options. */
@@ -82,6 +96,26 @@ export const busOptions: OptionTable<object, ResolvedBusOptions> = optionTable<
     min: 0,
     default: BUS_DEFAULTS.drainTimeoutMs,
     description: "how long close waits for running handlers, in milliseconds",
+  },
+  stalledAfterMs: {
+    type: "integer",
+    min: 1,
+    default: BUS_DEFAULTS.stalledAfterMs,
+    description: "how long a partition may stand still before it is unhealthy, in milliseconds",
+  },
+  disconnectedAfterMs: {
+    type: "integer",
+    min: 0,
+    default: BUS_DEFAULTS.disconnectedAfterMs,
+    description:
+      "how long the broker may be out of reach before the bus is unhealthy, in milliseconds",
+  },
+  loopBlockedAfterMs: {
+    type: "integer",
+    min: 100,
+    default: BUS_DEFAULTS.loopBlockedAfterMs,
+    description:
+      "how long the event loop may be blocked before the bus is degraded, in milliseconds",
   },
   transport: { type: "object", required: true, description: "the transport, for example memory()" },
   plugins: { type: "object", default: [], description: "the plugins" },

@@ -9,7 +9,9 @@ import type { CloseReport } from "../contracts/transport.ts";
 import { BusClosedError, BusConfigError, BusError } from "../errors/bus-error.ts";
 import type { PublishOptions } from "../publish/encode-message.ts";
 import type { BusCore } from "./bus-core.ts";
+import type { ResolvedBusOptions } from "./bus-options.ts";
 import { BusPublishing } from "./bus-publishing.ts";
+import type { BusWatch } from "./bus-watch.ts";
 import type { BusTransaction, StreamedMessage } from "./event-bus.ts";
 import { HealthBoard } from "./health-checks.ts";
 import { MessageStream } from "./message-stream.ts";
@@ -27,7 +29,8 @@ export interface BusRuntimeParts {
   readonly core: BusCore;
   readonly subscriptions: Subscriptions;
   readonly plugins: readonly InstalledPlugin[];
-  readonly drainTimeoutMs: number;
+  readonly watch: BusWatch;
+  readonly options: ResolvedBusOptions;
 }
 
 /** The life of a bus: created → starting → running → closing → closed; and what can be done in each of these. */
@@ -59,7 +62,7 @@ export class BusRuntime {
   }
 
   close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
-    this.#closing ??= this.#close(drainTimeoutMs ?? this.#parts.drainTimeoutMs);
+    this.#closing ??= this.#close(drainTimeoutMs ?? this.#parts.options.drainTimeoutMs);
     return this.#closing;
   }
 
@@ -115,14 +118,18 @@ export class BusRuntime {
   }
 
   health(): Promise<BusHealth> {
-    const { core, subscriptions } = this.#parts;
-    return this.#health.check({ core, status: this.#status, consumers: subscriptions.consumers });
+    const { core, subscriptions, watch, options } = this.#parts;
+    const { stalledAfterMs, disconnectedAfterMs } = options;
+    const { consumers } = subscriptions;
+    const limits = { stalledAfterMs, disconnectedAfterMs };
+    return this.#health.check({ core, status: this.#status, consumers, watch, ...limits });
   }
 
   async #start(): Promise<void> {
     this.#become("starting");
     try {
       await this.#parts.core.transport.connect();
+      this.#parts.watch.start();
       for (const { instance } of this.#parts.plugins) await instance.start?.();
       await this.#parts.subscriptions.start();
     } catch (error) {
@@ -157,6 +164,7 @@ export class BusRuntime {
       await attempt(() => instance.close?.());
     this.#mayPublish = false;
     await attempt(() => this.#parts.core.transport.close({ drainTimeoutMs }));
+    this.#parts.watch.stop();
     this.#become("closed");
     if (failures.length > 0) throw closeFailed(failures);
     return report ?? { abandonedDeliveries: 0 };

@@ -5,6 +5,7 @@ import { validateOptions } from "../options/validate-options.ts";
 import { createBusCore } from "./bus-core.ts";
 import { busOptions } from "./bus-options.ts";
 import type { EventBusOptions, ResolvedBusOptions } from "./bus-options.ts";
+import { BusWatch } from "./bus-watch.ts";
 import { BusRuntime } from "./bus-runtime.ts";
 import type { BusRuntimeParts, InstalledPlugin } from "./bus-runtime.ts";
 import type { EventBus } from "./event-bus.ts";
@@ -42,7 +43,7 @@ export function createEventBus<const TPlugins extends readonly Plugin<object>[] 
 ): BusWith<TPlugins> {
   const resolved = resolveOptions(options);
   const core = createBusCore(resolved);
-  const { group, drainTimeoutMs } = resolved;
+  const { group } = resolved;
   const subscriptions = new Subscriptions(core, {
     defaultGroup: group,
     pluginNames: resolved.plugins.map(({ name }) => name),
@@ -54,8 +55,9 @@ export function createEventBus<const TPlugins extends readonly Plugin<object>[] 
     health: () => bus.health(),
   });
   for (const topic of resolved.holdTopics) subscriptions.hold(topic);
-  exportPartitionGauges(core, subscriptions);
-  const bus: EventBus = facade({ core, subscriptions, plugins, drainTimeoutMs }, resolved);
+  const watch = new BusWatch(core, subscriptions);
+  exportPartitionGauges(core, subscriptions, watch);
+  const bus: EventBus = facade({ core, subscriptions, plugins, watch, options: resolved });
   for (const plugin of plugins) addApi(bus, plugin);
   return Object.freeze(bus) as BusWith<TPlugins>; // addApi has just defined what the plugins' types promise
 }
@@ -74,8 +76,8 @@ function resolveOptions(options: unknown): ResolvedBusOptions {
   return resolved;
 }
 
-function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
-  const { core, subscriptions } = parts;
+function facade(parts: BusRuntimeParts): EventBus {
+  const { core, options } = parts;
   const runtime = new BusRuntime(parts);
   return {
     publish: runtime.publish.bind(runtime),
@@ -91,8 +93,8 @@ function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
     health: () => runtime.health(),
     addHealthCheck: (check) => void core.paths.healthChecks.push(check),
     observe: (observer) => core.hub.add(observer),
-    describe: () => describeBus(parts, options),
-    inspect: () => inspectBus({ core, status: runtime.status, consumers: subscriptions.consumers }),
+    describe: () => describeBus(parts),
+    inspect: () => inspectBus(parts, runtime.status),
     lag: async (query) => readLag(parts, options, query),
     start: () => runtime.start(),
     close: (closing) => runtime.close(closing?.drainTimeoutMs),
@@ -100,14 +102,20 @@ function facade(parts: BusRuntimeParts, options: ResolvedBusOptions): EventBus {
   };
 }
 
-function describeBus(
-  { core, plugins, subscriptions }: BusRuntimeParts,
-  options: ResolvedBusOptions,
-): Readonly<Record<string, unknown>> {
+function describeBus({
+  core,
+  plugins,
+  subscriptions,
+  options,
+}: BusRuntimeParts): Readonly<Record<string, unknown>> {
   const { transport, group, drainTimeoutMs, holdTopics } = options;
+  const { stalledAfterMs, disconnectedAfterMs, loopBlockedAfterMs } = options;
   return {
     group,
     drainTimeoutMs,
+    stalledAfterMs,
+    disconnectedAfterMs,
+    loopBlockedAfterMs,
     holdTopics,
     transport: {
       name: transport.name,

@@ -7,8 +7,9 @@ import type { PublishReceipt } from "../contracts/message.ts";
 import type { BusStatus, Observer } from "../contracts/observer.ts";
 import type { SubscribeOptions, Subscription } from "../contracts/subscribe.ts";
 import type { Topic } from "../contracts/topic.ts";
-import type { CloseReport, PartitionState } from "../contracts/transport.ts";
+import type { CloseReport } from "../contracts/transport.ts";
 import type { PublishOptions } from "../publish/encode-message.ts";
+import type { BusInspection } from "./bus-inspection.ts";
 
 /** A topic, or the name of one whose values are bytes (`null` is a tombstone). */
 export type TopicOrName<TValue, TInput> =
@@ -112,27 +113,6 @@ export interface BusSubscriber {
     topic: Topic<TValue, never>,
     options?: SubscribeOptions,
   ): AsyncIterableIterator<StreamedMessage<TValue>>;
-}
-
-/** What is going on inside a bus; bounded, without message contents. */
-export interface BusInspection {
-  readonly status: BusStatus;
-  readonly groups: readonly {
-    readonly group: string;
-    readonly topics: readonly string[];
-    readonly heldTopics: readonly string[];
-    readonly partitions: readonly PartitionState[];
-  }[];
-  /** Deliveries that have failed and not yet settled, oldest first, at most 100. */
-  readonly failing: readonly {
-    readonly topic: string;
-    readonly group: string;
-    readonly partition: number;
-    readonly offset: bigint;
-    readonly failures: number;
-    readonly sinceMs: number;
-    readonly lastError: string;
-  }[];
 }
 
 /** Watches a bus. */

@@ -11,17 +11,19 @@ import type { BusStatus } from "../contracts/observer.ts";
 import type { GroupConsumer } from "../consume/group-consumer.ts";
 import type { BusCore } from "./bus-core.ts";
 import { BUS_DEFAULTS } from "./bus-options.ts";
+import type { BusWatch } from "./bus-watch.ts";
+import { coreFindings, messageOf } from "./health-findings.ts";
+import type { Finding } from "./health-findings.ts";
 
 /** What health is computed from. */
 export interface HealthSubject {
   readonly core: BusCore;
   readonly status: BusStatus;
   readonly consumers: readonly GroupConsumer[];
+  readonly watch: BusWatch;
+  readonly stalledAfterMs: number;
+  readonly disconnectedAfterMs: number;
 }
-
-type Finding = Omit<ComponentHealth, "sinceMs">;
-
-const HEALTHY: Finding = Object.freeze({ status: "healthy", detail: "" });
 
 /** Computes `bus.health()` and remembers since when each component has had its status. */
 export class HealthBoard {
@@ -30,18 +32,13 @@ export class HealthBoard {
   async check(subject: HealthSubject): Promise<BusHealth> {
     const { core } = subject;
     const nowMs = core.clock.now();
-    const own = {
-      bus: busFinding(subject),
-      handlers: handlersFinding(core),
-      subscriptions: subscriptionsFinding(subject),
-    };
     const checks = await Promise.all(
       core.paths.healthChecks.map((check) => runCheck(check, core.clock)),
     );
     const components: Record<string, ComponentHealth> = {
       ...core.transport.capabilities.health?.report(),
     };
-    for (const [name, finding] of [...Object.entries(own), ...checks])
+    for (const [name, finding] of [...Object.entries(coreFindings(subject)), ...checks])
       components[name] = this.#date(name, finding, nowMs);
     return {
       overall: worst(components),
@@ -58,48 +55,6 @@ export class HealthBoard {
     this.#since.set(name, { status: finding.status, sinceMs });
     return { ...finding, sinceMs };
   }
-}
-
-function busFinding({ status }: HealthSubject): Finding {
-  if (status === "running") return HEALTHY;
-  return { status: "unhealthy", detail: `the bus is ${status}` };
-}
-
-function handlersFinding({ reporter }: BusCore): Finding {
-  const failing = reporter.failingDeliveries.filter(({ failures }) => failures >= 3);
-  const deadLetter = reporter.failingDeliveries.find(({ deadLetterFailing }) => deadLetterFailing);
-  if (deadLetter !== undefined)
-    return {
-      status: "degraded",
-      detail: `dead letters of ${deadLetter.subscription.topic} cannot be stored`,
-    };
-  if (failing.length === 0) return HEALTHY;
-  return {
-    status: "degraded",
-    detail: `${failing.length} messages have failed at least three times and hold their key or partition`,
-  };
-}
-
-function subscriptionsFinding({ core, consumers }: HealthSubject): Finding {
-  const nowMs = core.clock.now();
-  for (const consumer of consumers) {
-    for (const { topic, partition, oldestUnsettled } of consumer.partitions()) {
-      if (
-        oldestUnsettled === undefined ||
-        nowMs - oldestUnsettled.deliveredAtMs < BUS_DEFAULTS.stalledAfterMs
-      )
-        continue;
-      const seconds = Math.round((nowMs - oldestUnsettled.deliveredAtMs) / 1000);
-      return {
-        status: "unhealthy",
-        detail: `${topic}/${partition} is stalled at offset ${oldestUnsettled.offset} for ${seconds} s`,
-      };
-    }
-  }
-  const held = consumers.flatMap(({ heldTopics }) => heldTopics);
-  if (held.length > 0)
-    return { status: "degraded", detail: `topics without a handler are held: ${held.join(", ")}` };
-  return HEALTHY;
 }
 
 /** Run one check of the user's or a plugin's; a rejection is unhealthy, a hang degraded. */
@@ -139,8 +94,4 @@ function metricsOf({ core, consumers }: HealthSubject): Readonly<Record<string, 
     inFlightMessages: partitions.reduce((sum, { inFlightMessages }) => sum + inFlightMessages, 0),
     failingMessages: core.reporter.failingDeliveries.length,
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

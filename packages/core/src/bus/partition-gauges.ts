@@ -1,24 +1,36 @@
 import { BUS_METRICS } from "../observe/bus-metrics.ts";
+import type { Instruments } from "../contracts/instruments.ts";
 import type { PartitionState } from "../contracts/transport.ts";
 import type { GroupConsumer } from "../consume/group-consumer.ts";
 import type { BusCore } from "./bus-core.ts";
+import type { BusWatch } from "./bus-watch.ts";
+import type { GroupPartition } from "./stall-watch.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
+type PartitionLabels = Readonly<Record<"topic" | "group" | "partition", string>>;
+
 /** Set the gauges that are computed from partition states, whenever an exporter reads. */
-export function exportPartitionGauges(core: BusCore, subscriptions: Subscriptions): void {
-  const stalls = new StallClock();
-  core.instruments.onRead(() => {
-    for (const consumer of subscriptions.consumers) exportGroup(core, consumer, stalls);
+export function exportPartitionGauges(
+  { instruments, clock }: BusCore,
+  subscriptions: Subscriptions,
+  watch: BusWatch,
+): void {
+  let shown: ReadonlyMap<string, PartitionLabels> = new Map();
+  instruments.onRead(() => {
+    for (const consumer of subscriptions.consumers) exportGroup(instruments, consumer);
+    const partitions = watch.partitions();
+    const now = new Map(partitions.map((each) => [JSON.stringify(labelsOf(each)), labelsOf(each)]));
+    // A partition that another member has now must not look stalled here for ever.
+    for (const [id, labels] of shown) if (!now.has(id)) setAges(instruments, labels, [0, 0]);
+    const nowMs = clock.now();
+    for (const each of partitions)
+      setAges(instruments, labelsOf(each), [ageMs(each.state, nowMs), each.stalledMs]);
+    shown = now;
   });
 }
 
-function exportGroup(
-  { instruments, clock }: BusCore,
-  consumer: GroupConsumer,
-  stalls: StallClock,
-): void {
+function exportGroup(instruments: Instruments, consumer: GroupConsumer): void {
   const { group } = consumer;
-  const nowMs = clock.now();
   const partitions = consumer.partitions();
   instruments.gauge(BUS_METRICS.heldTopics, { group }).set(consumer.heldTopics.length);
   for (const { spec } of consumer.routes) {
@@ -35,36 +47,21 @@ function exportGroup(
     const paused = partitions.filter(({ pausedBy }) => pausedBy.includes(reason)).length;
     instruments.gauge(BUS_METRICS.pausedPartitions, { group, reason }).set(paused);
   }
-  for (const state of partitions) {
-    const labels = { topic: state.topic, group, partition: String(state.partition) };
-    const oldestMs =
-      state.oldestUnsettled === undefined ? 0 : nowMs - state.oldestUnsettled.deliveredAtMs;
-    instruments.gauge(BUS_METRICS.oldestUnsettled, labels).set(oldestMs / 1000);
-    instruments
-      .gauge(BUS_METRICS.partitionStalled, labels)
-      .set(stalls.stalledMs(group, state, nowMs) / 1000);
-  }
 }
 
-/** How long the committed offset of a partition has not moved while something was in flight. */
-class StallClock {
-  readonly #seen = new Map<
-    string,
-    { readonly committed: bigint | undefined; readonly sinceMs: number }
-  >();
+function setAges(
+  instruments: Instruments,
+  labels: PartitionLabels,
+  [oldestMs, stalledMs]: readonly [oldestMs: number, stalledMs: number],
+): void {
+  instruments.gauge(BUS_METRICS.oldestUnsettled, labels).set(oldestMs / 1000);
+  instruments.gauge(BUS_METRICS.partitionStalled, labels).set(stalledMs / 1000);
+}
 
-  stalledMs(group: string, state: PartitionState, nowMs: number): number {
-    const id = `${group} ${state.topic} ${state.partition}`;
-    const before = this.#seen.get(id);
-    const idle = state.oldestUnsettled === undefined;
-    if (!idle && before !== undefined && before.committed === state.committedOffset)
-      return nowMs - before.sinceMs;
-    // First seen while something is in flight: it has been waiting since it was delivered.
-    const sinceMs = state.oldestUnsettled?.deliveredAtMs ?? nowMs;
-    this.#seen.set(id, {
-      committed: state.committedOffset,
-      sinceMs: before === undefined ? sinceMs : nowMs,
-    });
-    return idle ? 0 : nowMs - (before === undefined ? sinceMs : nowMs);
-  }
+function ageMs({ oldestUnsettled }: PartitionState, nowMs: number): number {
+  return oldestUnsettled === undefined ? 0 : nowMs - oldestUnsettled.deliveredAtMs;
+}
+
+function labelsOf({ group, state }: GroupPartition): PartitionLabels {
+  return { topic: state.topic, group, partition: String(state.partition) };
 }

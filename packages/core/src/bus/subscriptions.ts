@@ -1,5 +1,5 @@
 import { GroupConsumer } from "../consume/group-consumer.ts";
-import type { RunningHandlers } from "../consume/running-handlers.ts";
+import type { HandlerRun, RunningHandlers } from "../consume/running-handlers.ts";
 import type { BatchHandler, Handler } from "../contracts/handler.ts";
 import type { ActiveSubscription, AnyHandler } from "../contracts/plugin.ts";
 import type { SubscriptionSpec } from "../contracts/scheduler.ts";
@@ -44,6 +44,11 @@ export class Subscriptions {
 
   get consumers(): readonly GroupConsumer[] {
     return [...this.#consumers.values()];
+  }
+
+  /** Handlers that run now, over all subscriptions. */
+  get runs(): readonly HandlerRun[] {
+    return [...this.#running].flatMap((running) => running.runs);
   }
 
   active(): readonly ActiveSubscription[] {

@@ -54,6 +54,7 @@ export function createRun(parts: RunParts): RunDelivery {
       const message = decoded instanceof Promise ? await decoded : decoded;
       stage = "handler";
       const pending = handler(message, run);
+      if (timed !== undefined && decoded === message) timer.returned(timed, delivery);
       if (pending !== undefined) await pending;
     } catch (error) {
       running.end(run);

@@ -9,12 +9,16 @@ export interface RunTimerParts {
   readonly processing: Histogram;
   /** Seconds from the broker's timestamp to the end of the handler. */
   readonly endToEnd: Histogram;
+  /** Called when a timed handler kept the event loop to itself for long. */
+  readonly onLongRun?: (delivery: Delivery, tookMs: number) => void;
 }
 
 /** Runs timed one by one in a window; beyond that one run in so many is timed and counts for all of them. */
 const TIMED_EACH_WINDOW = 1_000;
 const ONE_IN = 16;
 const WINDOW_MS = 1_000;
+/** A handler that returns to the event loop sooner than this does not block it. */
+const LONG_RUN_MS = 50;
 
 /** A run that is timed; most runs of a busy subscription are not, and cost no object. */
 export interface TimedRun {
@@ -47,6 +51,12 @@ export class RunTimer {
     if (++this.#skipped < ONE_IN) return undefined;
     this.#skipped = 0;
     return this.#time(ONE_IN);
+  }
+
+  /** The handler has returned, or its first part has; nothing else could run meanwhile. */
+  returned({ beganMs }: TimedRun, delivery: Delivery): void {
+    const tookMs = this.#parts.clock.monotonicMs() - beganMs;
+    if (tookMs >= LONG_RUN_MS) this.#parts.onLongRun?.(delivery, tookMs);
   }
 
   /** Record a successful run. */

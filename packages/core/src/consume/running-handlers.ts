@@ -7,6 +7,7 @@ import { BusHandlerError } from "../errors/bus-error.ts";
 
 /** What the handlers of one subscription share. */
 export interface HandlerSurroundings {
+  readonly group: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly recovery: RecoverySource | undefined;
@@ -34,6 +35,10 @@ export class HandlerRun implements HandlerContext {
     this.delivery = delivery;
     this.attempt = attempt;
     this.#surroundings = surroundings;
+  }
+
+  get group(): string {
+    return this.#surroundings.group;
   }
 
   get signal(): AbortSignal {
@@ -109,6 +114,13 @@ export class RunningHandlers {
   /** Handlers running now. */
   get size(): number {
     return this.#size;
+  }
+
+  /** In order of their start. */
+  get runs(): readonly HandlerRun[] {
+    const runs: HandlerRun[] = [];
+    for (let run = this.#first; run !== undefined; run = run.next) runs.push(run);
+    return runs;
   }
 
   begin(delivery: Delivery, attempt: number): HandlerRun {

@@ -1,5 +1,13 @@
 /** Names of labels that a metric may carry; never a key, an aggregate id or an error text. */
-export type LabelName = "topic" | "group" | "outcome" | "class" | "reason" | "partition" | "state";
+export type LabelName =
+  | "topic"
+  | "group"
+  | "outcome"
+  | "class"
+  | "reason"
+  | "partition"
+  | "state"
+  | "version";
 
 /** Values of labels. */
 export type Labels = Readonly<Partial<Record<LabelName, string>>>;
@@ -51,6 +59,11 @@ export interface Instruments {
   histogram(spec: InstrumentSpec, labels?: Labels): Histogram;
   /** Run `refresh` before each `read`, to set gauges that are cheaper to compute on demand. Returns a function that removes it. */
   onRead(refresh: () => void): () => void;
+  /**
+   * Hear of every metric that has a series: at once of those that have, later of each with its first. For exporters
+   * that must know names before they are read. Returns a function that ends it.
+   */
+  onMetric(listener: (spec: InstrumentSpec) => void): () => void;
   /** All series now. */
   read(): readonly Sample[];
 }

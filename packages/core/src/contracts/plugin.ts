@@ -95,6 +95,8 @@ export interface PluginInstance<Api extends object> {
   close?(): Promise<void> | void;
   /** Effective options for `describe()`. */
   describe?(): Readonly<Record<string, unknown>>;
+  /** What is going on inside now, for `bus.inspect()`: bounded, without message contents. */
+  inspect?(): Readonly<Record<string, unknown>>;
 }
 
 /** Extends a bus. Made by the callable that `definePlugin` returns. */

@@ -85,6 +85,12 @@ export const BUS_METRICS: Readonly<Record<BusMetricName, InstrumentSpec>> = Obje
     "How long the committed offset has not moved while something is in flight.",
     ["topic", "group", "partition"],
   ),
+  loopBlocked: gauge(
+    "bus_event_loop_blocked_seconds",
+    "Longest time for which the event loop was blocked within the last minute.",
+    [],
+  ),
+  buildInfo: gauge("bus_build_info", "1, with the version of @bus/core.", ["version"]),
 });
 
 /** Names of core's own metrics in `BUS_METRICS`. */
@@ -109,7 +115,9 @@ export type BusMetricName =
   | "inFlightBytes"
   | "pausedPartitions"
   | "oldestUnsettled"
-  | "partitionStalled";
+  | "partitionStalled"
+  | "loopBlocked"
+  | "buildInfo";
 
 function counter(name: string, help: string, labels: InstrumentSpec["labels"]): InstrumentSpec {
   return Object.freeze({ name, help, kind: "counter", labels });

@@ -6,6 +6,7 @@ import type { Logger } from "../contracts/logger.ts";
 import type { SubscriptionSpec } from "../contracts/scheduler.ts";
 import type { TransportEvent } from "../contracts/transport.ts";
 import { BUS_METRICS } from "./bus-metrics.ts";
+import { ConnectionWatch } from "./connection-watch.ts";
 import type { ObserverHub } from "./observer-hub.ts";
 
 /** A delivery that has failed and not yet settled. */
@@ -14,6 +15,9 @@ export interface FailingDelivery {
   readonly subscription: SubscriptionSpec;
   readonly sinceMs: number;
   failures: number;
+  /** The run that failed last, 1-based. */
+  attempt: number;
+  errorClass: string;
   lastError: unknown;
   /** Whether the dead letter is what fails. */
   deadLetterFailing: boolean;
@@ -31,9 +35,12 @@ export interface ReporterParts {
 export class BusReporter {
   readonly #parts: ReporterParts;
   readonly #failing = new Map<Delivery, FailingDelivery>();
+  /** What the transport said of its connection. */
+  readonly connection: ConnectionWatch;
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
+    this.connection = new ConnectionWatch(parts.clock);
   }
 
   /** Deliveries that have failed and not yet settled, oldest first. */
@@ -48,6 +55,8 @@ export class BusReporter {
       subscription,
       sinceMs,
       failures: 0,
+      attempt: delivery.attempt,
+      errorClass: "",
       lastError: undefined,
       deadLetterFailing: false,
     };
@@ -65,6 +74,8 @@ export class BusReporter {
     const entry = this.#failing.get(delivery);
     if (entry !== undefined) {
       entry.failures++;
+      entry.attempt = attempt;
+      entry.errorClass = decision.errorClass;
       entry.lastError = error;
     }
     const position = {
@@ -146,6 +157,7 @@ export class BusReporter {
   }
 
   transportEvent(event: TransportEvent): void {
+    this.connection.follow(event);
     this.#count(event);
     this.#log(event);
     this.#parts.hub.notify("transport", event);

@@ -52,10 +52,29 @@ interface Series {
   readonly cell: Cell;
 }
 
+/** The metrics that have a series, and who wants to hear of new ones. */
+class MetricList {
+  readonly #specs = new Map<string, InstrumentSpec>();
+  readonly #listeners = new Set<(spec: InstrumentSpec) => void>();
+
+  add(spec: InstrumentSpec): void {
+    if (this.#specs.has(spec.name)) return;
+    this.#specs.set(spec.name, spec);
+    for (const listener of this.#listeners) listener(spec);
+  }
+
+  listen(listener: (spec: InstrumentSpec) => void): () => void {
+    for (const spec of this.#specs.values()) listener(spec);
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+}
+
 /** Make the instruments of one bus. */
 export function createInstruments(): Instruments {
   const series = new Map<string, Series>();
   const refreshers = new Set<() => void>();
+  const metrics = new MetricList();
 
   function cellOf<TCell extends Cell>(request: Request<TCell>): TCell {
     const { spec, labels, kind } = request;
@@ -65,6 +84,7 @@ export function createInstruments(): Instruments {
       if (spec.kind !== request.kindName) throw wrongKind(spec, request.kindName);
       const cell = request.make();
       series.set(id, { spec, labels, cell });
+      metrics.add(spec);
       return cell;
     }
     if (existing.cell instanceof kind) return existing.cell;
@@ -94,6 +114,7 @@ export function createInstruments(): Instruments {
       refreshers.add(refresh);
       return () => void refreshers.delete(refresh);
     },
+    onMetric: (listener) => metrics.listen(listener),
     read() {
       for (const refresh of refreshers) refresh();
       return Array.from(series.values(), toSample);

@@ -1,6 +1,7 @@
 import type { Plugin } from "../contracts/plugin.ts";
 import type { ConfiguredTransport } from "../contracts/transport.ts";
 import { createEventBus } from "../bus/create-event-bus.ts";
+import { busOptions } from "../bus/bus-options.ts";
 import type { EventBusOptions } from "../bus/bus-options.ts";
 import type { EventBus } from "../bus/event-bus.ts";
 import { BusConfigError } from "../errors/bus-error.ts";
@@ -59,7 +60,14 @@ export interface PluginRegistry<TDefinitions extends readonly Registrable[]> {
   jsonSchema(): Readonly<Record<string, unknown>>;
 }
 
-const SETTINGS = ["group", "holdTopics", "drainTimeoutMs"] as const;
+const SETTINGS = [
+  "group",
+  "holdTopics",
+  "drainTimeoutMs",
+  "stalledAfterMs",
+  "disconnectedAfterMs",
+  "loopBlockedAfterMs",
+] as const;
 
 /**
  * Collect the transports and plugins that configuration may name.
@@ -208,17 +216,7 @@ function configurationSchema(
     additionalProperties: false,
     required: ["transport"],
     properties: {
-      group: { type: "string", description: "default consumer group" },
-      holdTopics: {
-        type: "array",
-        items: { type: "string" },
-        description: "topics joined before they have a handler",
-      },
-      drainTimeoutMs: {
-        type: "integer",
-        minimum: 0,
-        description: "how long close waits for running handlers, in milliseconds",
-      },
+      ...settingsSchema(),
       transport: {
         type: "object",
         additionalProperties: false,
@@ -229,4 +227,11 @@ function configurationSchema(
       plugins: { type: "object", additionalProperties: false, properties: sections(plugins) },
     },
   };
+}
+
+/** The settings of a bus itself, as the table of its options describes them. */
+function settingsSchema(): Readonly<Record<string, unknown>> {
+  const { properties } = jsonSchemaOf(busOptions) ?? {};
+  const known = Object.entries(properties ?? {});
+  return Object.fromEntries(known.filter(([name]) => SETTINGS.some((setting) => setting === name)));
 }

@@ -1,0 +1,92 @@
+import type { ComponentHealth } from "../contracts/health.ts";
+import type { BusCore } from "./bus-core.ts";
+import type { HealthSubject } from "./health-checks.ts";
+
+/** What a look at one component found. */
+export type Finding = Omit<ComponentHealth, "sinceMs">;
+
+const HEALTHY: Finding = Object.freeze({ status: "healthy", detail: "" });
+/** A message that has failed so often is told of, even if it is retried for ever. */
+const TELLING_FAILURES = 3;
+
+/** The components that core itself looks at. */
+export function coreFindings(subject: HealthSubject): Readonly<Record<string, Finding>> {
+  return {
+    bus: busFinding(subject),
+    connection: connectionFinding(subject),
+    handlers: handlersFinding(subject.core),
+    subscriptions: subscriptionsFinding(subject),
+    eventLoop: loopFinding(subject.core),
+  };
+}
+
+function busFinding({ status }: HealthSubject): Finding {
+  if (status === "running") return HEALTHY;
+  return { status: "unhealthy", detail: `the bus is ${status}` };
+}
+
+function connectionFinding({ core, disconnectedAfterMs }: HealthSubject): Finding {
+  const { disconnection } = core.reporter.connection;
+  if (disconnection === undefined) return HEALTHY;
+  const forMs = core.clock.now() - disconnection.sinceMs;
+  const reason = messageOf(disconnection.error);
+  return {
+    status: forMs < disconnectedAfterMs ? "degraded" : "unhealthy",
+    detail: `the broker has not been reached for ${seconds(forMs)}: ${reason}`,
+  };
+}
+
+function handlersFinding({ reporter }: BusCore): Finding {
+  const failing = reporter.failingDeliveries.filter(({ failures }) => failures >= TELLING_FAILURES);
+  const deadLetter = reporter.failingDeliveries.find(({ deadLetterFailing }) => deadLetterFailing);
+  if (deadLetter !== undefined)
+    return {
+      status: "degraded",
+      detail: `dead letters of ${deadLetter.subscription.topic} cannot be stored`,
+    };
+  if (failing.length === 0) return HEALTHY;
+  return {
+    status: "degraded",
+    detail: `${failing.length} messages have failed at least three times and hold their key or partition`,
+  };
+}
+
+function subscriptionsFinding({ core, consumers, watch, stalledAfterMs }: HealthSubject): Finding {
+  const [ended] = core.reporter.connection.endedGroups;
+  if (ended !== undefined)
+    return {
+      status: "unhealthy",
+      detail: `the membership in group ${ended[0]} has ended: ${messageOf(ended[1])}`,
+    };
+  const [worst] = watch.partitions().toSorted((one, other) => other.stalledMs - one.stalledMs);
+  if (worst !== undefined && worst.stalledMs >= stalledAfterMs) {
+    const { topic, partition, oldestUnsettled } = worst.state;
+    return {
+      status: "unhealthy",
+      detail: `${topic}/${partition} is stalled at offset ${oldestUnsettled?.offset} for ${seconds(worst.stalledMs)}`,
+    };
+  }
+  const held = consumers.flatMap(({ heldTopics }) => heldTopics);
+  if (held.length > 0)
+    return { status: "degraded", detail: `topics without a handler are held: ${held.join(", ")}` };
+  return HEALTHY;
+}
+
+function loopFinding({ loopGuard }: BusCore): Finding {
+  const block = loopGuard.lately;
+  if (block === undefined) return HEALTHY;
+  const by = block.handler === undefined ? "" : ` by the handler of ${block.handler}`;
+  return {
+    status: "degraded",
+    detail: `the event loop was blocked for ${seconds(block.lastedMs)}${by} within the last minute`,
+  };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}
+
+/** What was thrown, for a person. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
