@@ -24,7 +24,8 @@ export interface SampleSource {
 
 /**
  * A metric that is read from the instruments of one or more buses when it is scraped: nothing is copied while messages
- * flow. Series of two buses with the same labels are added up, so that two buses in one process never collide.
+ * flow. Series of two buses with the same labels become one (sums of amounts, the greater of two ages), so that two buses
+ * in one process never collide.
  */
 export class InstrumentMetric {
   readonly name: string;
@@ -74,7 +75,7 @@ export class InstrumentMetric {
       const key = seriesKey(metricName, labels);
       const sum = sums.get(key);
       if (sum === undefined) sums.set(key, { metricName, labels: { ...labels }, value });
-      else sum.value += value;
+      else sum.value = merge(this.#spec, sum.value, value);
     }
     return [...sums.values()];
   }
@@ -87,6 +88,11 @@ export class InstrumentMetric {
       }
     }
   }
+}
+
+/** Amounts of two buses add up; of two ages the greater one counts. */
+function merge({ kind, name }: InstrumentSpec, one: number, other: number): number {
+  return kind === "gauge" && name.endsWith("_seconds") ? Math.max(one, other) : one + other;
 }
 
 function seriesKey(metricName: string, labels: MetricValue["labels"]): string {

@@ -41,11 +41,10 @@ export const metrics: PluginDefinition<MetricsOptions, MetricsApi> = definePlugi
 
 function install(host: PluginHost, options: ResolvedMetricsOptions): PluginInstance<MetricsApi> {
   const registry = options.registry ?? new Registry();
-  const bridge = new RegistryBridge(registry, host.instruments, options.defaultLabels);
-  const scrape = (): Promise<string> => {
-    bridge.refresh();
-    return registry.metrics();
-  };
+  const { instruments, logger } = host;
+  const labels = options.defaultLabels;
+  const bridge = new RegistryBridge({ registry, instruments, labels, logger });
+  const scrape = (): Promise<string> => registry.metrics();
   const handler = createHttpHandler({
     metrics: async () => ({ contentType: registry.contentType, body: await scrape() }),
     health: () => host.health(),
@@ -63,7 +62,7 @@ function install(host: PluginHost, options: ResolvedMetricsOptions): PluginInsta
       },
     },
     async start() {
-      bridge.refresh();
+      bridge.open();
       if (options.server !== undefined) server = await startMetricsServer(handler, options.server);
     },
     async close() {

@@ -1,4 +1,4 @@
-import type { Instruments, Sample } from "@bus/core";
+import type { InstrumentSpec, Instruments, Logger, Sample } from "@bus/core";
 import { BusConfigError } from "@bus/core";
 import { InstrumentMetric } from "./instrument-metric.ts";
 import type { SampleSource } from "./instrument-metric.ts";
@@ -13,47 +13,75 @@ export interface MetricRegistry {
   removeSingleMetric(name: string): void;
 }
 
-/** Keeps a prom-client registry in step with the instruments of a bus: metrics appear when their first series does. */
+/** What a bridge connects. */
+export interface BridgeParts {
+  readonly registry: MetricRegistry;
+  readonly instruments: Instruments;
+  /** Labels on every series of this bus. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly logger: Logger;
+}
+
+/**
+ * Keeps a prom-client registry in step with the instruments of a bus: metrics appear with their first series, and are
+ * read whenever anybody scrapes the registry, whichever way.
+ */
 export class RegistryBridge {
-  readonly #registry: MetricRegistry;
-  readonly #instruments: Instruments;
+  readonly #parts: BridgeParts;
   readonly #source: SampleSource;
   readonly #bridged = new Map<string, InstrumentMetric>();
-  #samples: readonly Sample[] = [];
+  #stopListening: (() => void) | undefined;
+  #samples: readonly Sample[] | undefined;
 
-  constructor(
-    registry: MetricRegistry,
-    instruments: Instruments,
-    labels: Readonly<Record<string, string>>,
-  ) {
-    this.#registry = registry;
-    this.#instruments = instruments;
-    this.#source = { samples: () => this.#samples, labels };
+  constructor(parts: BridgeParts) {
+    this.#parts = parts;
+    this.#source = { samples: () => this.#readOnce(), labels: parts.labels };
   }
 
   /**
-   * Read the instruments once, for all metrics of a scrape.
+   * Register the metrics that there are, and from now on each new one.
    *
    * @throws BusConfigError `BUS_CONFIG` when the service has a metric of the same name that is not a bus's.
    */
-  refresh(): void {
-    this.#samples = this.#instruments.read();
-    for (const { spec } of this.#samples) {
-      if (this.#bridged.has(spec.name)) continue;
-      const existing = this.#registry.getSingleMetric(spec.name);
-      const metric = existing ?? new InstrumentMetric(spec);
-      if (!(metric instanceof InstrumentMetric)) throw nameTaken(spec.name);
-      if (existing === undefined) this.#registry.registerMetric(metric);
-      metric.add(this.#source);
-      this.#bridged.set(spec.name, metric);
-    }
+  open(): void {
+    let opening = true;
+    this.#stopListening ??= this.#parts.instruments.onMetric((spec) => {
+      const problem = this.#bridge(spec);
+      if (problem === undefined) return;
+      if (opening) throw problem;
+      // It came up while messages flow, which must not suffer from it.
+      this.#parts.logger.error(problem.message, { ...problem.details });
+    });
+    opening = false;
   }
 
   /** Take this bus's series out of the registry. */
   close(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
     for (const [name, metric] of this.#bridged)
-      if (!metric.remove(this.#source)) this.#registry.removeSingleMetric(name);
+      if (!metric.remove(this.#source)) this.#parts.registry.removeSingleMetric(name);
     this.#bridged.clear();
+  }
+
+  #bridge(spec: InstrumentSpec): BusConfigError | undefined {
+    const { registry } = this.#parts;
+    const existing = registry.getSingleMetric(spec.name);
+    const metric = existing ?? new InstrumentMetric(spec);
+    if (!(metric instanceof InstrumentMetric)) return nameTaken(spec.name);
+    if (existing === undefined) registry.registerMetric(metric);
+    metric.add(this.#source);
+    this.#bridged.set(spec.name, metric);
+    return undefined;
+  }
+
+  /** A registry asks all its metrics in one go: read the instruments for the first and keep that until the go is over. */
+  #readOnce(): readonly Sample[] {
+    if (this.#samples === undefined) {
+      this.#samples = this.#parts.instruments.read();
+      queueMicrotask(() => (this.#samples = undefined));
+    }
+    return this.#samples;
   }
 }
 

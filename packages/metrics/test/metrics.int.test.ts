@@ -91,6 +91,27 @@ describe("metrics", () => {
     expect(await registry.metrics()).not.toContain("bus_");
   });
 
+  it("are fresh when the service scrapes the registry by itself, new metrics and other buses included", async () => {
+    const registry = new Registry();
+    const { bus, handled } = await busWith({ registry, defaultLabels: { bus: "a" } });
+    const other = await busWith({ registry, defaultLabels: { bus: "b" } });
+    expect(await registry.metrics()).not.toContain("bus_messages_published_total");
+    await bus.publish(Orders, 1);
+    await other.bus.publish(Orders, 1);
+    await until(() => handled() === 1 && other.handled() === 1, soon);
+    const text = await registry.metrics();
+    for (const name of ["a", "b"])
+      expect(
+        valueOf(
+          text,
+          `bus_messages_consumed_total{bus="${name}",topic="orders",group="billing",outcome="ack"}`,
+        ),
+      ).toBe(1);
+    expect(text).toContain("bus_messages_published_total");
+    await bus.close();
+    await other.bus.close();
+  });
+
   it("refuse to mix with a metric of the service that has the same name", async () => {
     const registry = new Registry();
     registry.registerMetric(new Counter({ name: "bus_connected", help: "mine", registers: [] }));
