@@ -20,8 +20,12 @@ export class BusPublishing {
     value: unknown,
     options: PublishOptions = {},
   ): Promise<PublishReceipt> {
-    const message = await encodeMessage(publishTopicOf(topicOrName), value, options);
-    return onlyReceipt(await publishUntilAborted(() => this.#publish([message]), options.signal));
+    const encoded = encodeMessage(publishTopicOf(topicOrName), value, options);
+    // Awaiting what is there already would cost every message a turn of the queue.
+    const message = encoded instanceof Promise ? await encoded : encoded;
+    const { signal } = options;
+    if (signal === undefined) return onlyReceipt(await this.#publish([message]));
+    return onlyReceipt(await publishUntilAborted(() => this.#publish([message]), signal));
   }
 
   async publishMany(
@@ -35,7 +39,9 @@ export class BusPublishing {
       values.map(async (value) => encodeMessage(target, value, options)),
     );
     if (messages.length === 0) return [];
-    return publishUntilAborted(() => this.#publish(messages), options.signal);
+    const { signal } = options;
+    if (signal === undefined) return this.#publish(messages);
+    return publishUntilAborted(() => this.#publish(messages), signal);
   }
 }
 

@@ -66,28 +66,31 @@ export class BusRuntime {
     return this.#closing;
   }
 
-  async publish(
+  publish(
     topic: Topic<unknown, never> | string,
     value: unknown,
     options?: PublishOptions,
   ): Promise<PublishReceipt> {
-    this.#requirePublishing();
+    const refusal = this.#publishRefusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     return this.#publishing.publish(topic, value, options);
   }
 
-  async publishMany(
+  publishMany(
     topic: Topic<unknown, never>,
     values: readonly unknown[],
     options?: PublishOptions,
   ): Promise<readonly PublishReceipt[]> {
-    this.#requirePublishing();
+    const refusal = this.#publishRefusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     return this.#publishing.publishMany(topic, values, options);
   }
 
   async transaction<TResult>(
     body: (transaction: BusTransaction) => Promise<TResult>,
   ): Promise<TResult> {
-    this.#requirePublishing();
+    const refusal = this.#publishRefusal();
+    if (refusal !== undefined) throw refusal;
     return runTransaction(this.#parts, body);
   }
 
@@ -175,10 +178,11 @@ export class BusRuntime {
     this.#parts.core.hub.notify("statusChanged", status);
   }
 
-  #requirePublishing(): void {
-    if (!this.#mayPublish) throw new BusClosedError("cannot publish: the bus is closed");
-    if (this.#status !== "created") return;
-    throw new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", {
+  /** Why nothing may be published now; `undefined` when it may. */
+  #publishRefusal(): BusError | undefined {
+    if (!this.#mayPublish) return new BusClosedError("cannot publish: the bus is closed");
+    if (this.#status !== "created") return undefined;
+    return new BusConfigError("BUS_CONFIG", "cannot publish: call start() first", {
       details: { path: "status", value: this.#status },
     });
   }

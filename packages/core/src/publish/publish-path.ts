@@ -6,6 +6,7 @@ import { BusConfigError, BusError, BusTransportError } from "../errors/bus-error
 import { publishOutcomesOf } from "../errors/publish-outcome.ts";
 import { BUS_METRICS } from "../observe/bus-metrics.ts";
 import type { ObserverHub } from "../observe/observer-hub.ts";
+import { SampledTimer } from "../observe/sampled-timer.ts";
 
 /** What the publish path writes to. */
 export interface PublishPathParts {
@@ -25,13 +26,15 @@ interface TopicCounters {
  * Wrappers of plugins go around it.
  */
 export function measurePublish(publish: PublishFunction, parts: PublishPathParts): PublishFunction {
-  const { clock } = parts;
+  const timer = new SampledTimer(parts.clock);
   const counters = new PublishCounters(parts);
   return async function measured(messages) {
-    const startedMs = clock.monotonicMs();
+    const timing = timer.begin();
     try {
       const receipts = await publish(messages);
-      counters.stored(messages, receipts, (clock.monotonicMs() - startedMs) / 1000);
+      counters.stored(messages, receipts);
+      if (timing !== undefined)
+        counters.took(messages, timer.elapsedMs(timing) / 1000, timing.timedFor);
       return receipts;
     } catch (error) {
       counters.failed(messages, error);
@@ -51,18 +54,14 @@ class PublishCounters {
     this.#hub = hub;
   }
 
-  stored(
-    messages: readonly OutgoingMessage[],
-    receipts: readonly PublishReceipt[],
-    seconds: number,
-  ): void {
-    for (const { topic } of messages) {
-      const counters = this.#of(topic);
-      counters.stored.add(1);
-      counters.seconds.record(seconds);
-    }
+  stored(messages: readonly OutgoingMessage[], receipts: readonly PublishReceipt[]): void {
+    for (const { topic } of messages) this.#of(topic).stored.add(1);
     const topic = messages[0]?.topic;
     if (topic !== undefined) this.#hub.notify("published", topic, receipts);
+  }
+
+  took(messages: readonly OutgoingMessage[], seconds: number, timedFor: number): void {
+    for (const { topic } of messages) this.#of(topic).seconds.record(seconds, timedFor);
   }
 
   failed(messages: readonly OutgoingMessage[], error: unknown): void {
@@ -96,9 +95,8 @@ class PublishCounters {
  */
 export async function publishUntilAborted(
   publish: () => Promise<readonly PublishReceipt[]>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<readonly PublishReceipt[]> {
-  if (signal === undefined) return publish();
   if (signal.aborted)
     throw new BusConfigError("BUS_ABORTED", "publish was aborted before it began", {
       cause: signal.reason,
