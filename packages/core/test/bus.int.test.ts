@@ -80,6 +80,30 @@ describe("a bus over memory", () => {
     expect(calls).toEqual([[1, 2, 3, 4], [1], [2], [3], [3], [4]]);
   });
 
+  it("passes batches through the wrappers of plugins, once a batch", async () => {
+    const seen: string[] = [];
+    const wrapper = pluginOf("wrapper", (host) => {
+      host.wrapHandler((next) => (message, context) => {
+        seen.push(`wrapped ${String(message.offset)}`);
+        return next(message, context);
+      });
+      return {};
+    });
+    await using bus = createEventBus({
+      group: "g",
+      transport: memory({ partitions: 1 }),
+      plugins: [wrapper],
+    });
+    await bus.subscribeBatch(Orders, (messages) => void seen.push(`batch of ${messages.length}`), {
+      maxMessages: 3,
+      maxWaitMs: 5,
+    });
+    await bus.start();
+    await bus.publishMany(Orders, [{ id: 1 }, { id: 2 }, { id: 3 }]);
+    await until(() => seen.length === 2, soon);
+    expect(seen).toEqual(["wrapped 0", "batch of 3"]);
+  });
+
   it("streams: asking for the next message acknowledges the current one, leaving gives it back", async () => {
     const broker = memoryBroker();
     await using publisher = createEventBus({ transport: memory({ broker, partitions: 1 }) });

@@ -11,7 +11,7 @@ import type { RunParts } from "../consume/run-delivery.ts";
 import { RunTimer } from "../consume/run-timer.ts";
 import { RunningHandlers } from "../consume/running-handlers.ts";
 import { UnorderedScheduler } from "../consume/unordered-scheduler.ts";
-import type { BatchHandler } from "../contracts/handler.ts";
+import type { BatchHandler, Message } from "../contracts/handler.ts";
 import type { SettledOutcome } from "../contracts/observer.ts";
 import type { AnyHandler } from "../contracts/plugin.ts";
 import type {
@@ -53,16 +53,19 @@ export function buildBatchRoute(
   request: RouteRequest,
   batch: BatchParts,
 ): WiredRoute {
-  const single: AnyHandler = (message, context) => batch.handler([message], context);
-  const parts = runParts(core, request, single);
+  // Wrappers go around one message; around a batch they see its first, which here stands for all of it.
+  const batches = new WeakMap<object, readonly Message<unknown>[]>();
+  const parts = runParts(core, request, (message, context) =>
+    batch.handler(batches.get(message) ?? [message], context),
+  );
   const { decode, running, finish } = parts;
-  const runBatch = createBatchRun({
-    decode,
-    handler: batch.handler,
-    running,
-    finish,
-    runOne: createRun(parts),
-  });
+  const handler: BatchHandler<unknown> = (messages, context) => {
+    const [first] = messages;
+    if (first === undefined) return undefined;
+    batches.set(first, messages);
+    return parts.handler(first, context);
+  };
+  const runBatch = createBatchRun({ decode, handler, running, finish, runOne: createRun(parts) });
   const scheduler = new BatchScheduler(runBatch, batch.limits, core.clock);
   return { scheduler: admitting(core, request.spec, scheduler), running };
 }

@@ -85,4 +85,22 @@ describe("AdmittingScheduler", () => {
     scheduler.schedule(fakeDelivery({ ownership }));
     expect(letIn).toEqual([0n]);
   });
+
+  it("lets what drains pass those that wait for a limit, in order, and keeps the order of the others", async () => {
+    const leaving = fakeOwnership();
+    const gates: (() => void)[] = [];
+    const { scheduler, letIn } = admitting([
+      () => new Promise((resolve) => void gates.push(resolve)),
+    ]);
+    scheduler.schedule(fakeDelivery({ offset: 0 }));
+    for (const offset of [10, 11]) scheduler.schedule(fakeDelivery({ offset, ownership: leaving }));
+    scheduler.schedule(fakeDelivery({ offset: 1 }));
+    leaving.draining.abort();
+    expect(letIn).toEqual([10n, 11n]);
+    gates.shift()?.();
+    await settled();
+    gates.shift()?.();
+    await settled();
+    expect(letIn).toEqual([10n, 11n, 0n, 1n]);
+  });
 });

@@ -14,6 +14,7 @@ export class AdmittingScheduler implements Scheduler {
   readonly #spec: SubscriptionSpec;
   readonly #reporter: BusReporter;
   readonly #queue = new Fifo<Delivery>();
+  readonly #watched = new WeakSet<AbortSignal>();
   #working: Promise<void> | undefined;
 
   constructor(
@@ -27,8 +28,9 @@ export class AdmittingScheduler implements Scheduler {
   }
 
   schedule(delivery: Delivery): void {
-    if (this.#working !== undefined) {
+    if (this.#working !== undefined && !delivery.draining.aborted) {
       this.#queue.push(delivery);
+      this.#watchDraining(delivery.draining);
       return;
     }
     const waiting = this.#admit(delivery, 0);
@@ -39,6 +41,22 @@ export class AdmittingScheduler implements Scheduler {
   async drained(): Promise<void> {
     while (this.#working !== undefined) await this.#working;
     await this.#scheduler.drained();
+  }
+
+  /** What waits behind a limit must not keep a partition from being handed over: once it drains it passes at once. */
+  #watchDraining(draining: AbortSignal): void {
+    if (this.#watched.has(draining)) return;
+    this.#watched.add(draining);
+    draining.addEventListener("abort", () => this.#passDraining(), { once: true });
+  }
+
+  #passDraining(): void {
+    for (let left = this.#queue.size; left > 0; left--) {
+      const delivery = this.#queue.shift();
+      if (delivery === undefined) return;
+      if (delivery.draining.aborted) this.#scheduler.schedule(delivery);
+      else this.#queue.push(delivery);
+    }
   }
 
   async #work(first: Delivery, firstWait: Promise<void>): Promise<void> {
