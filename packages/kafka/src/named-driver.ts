@@ -13,10 +13,8 @@ const LOADERS: Readonly<Record<KafkaDriverName, () => Promise<KafkaDriverFactory
   {
     // oxlint-disable-next-line no-restricted-imports -- loaded only when a configuration names it, which is no import of the root
     kafkajs: async () => (await import("./kafkajs/index.ts")).kafkajsDriver(),
-    confluent: () =>
-      Promise.reject(
-        new BusConfigError("BUS_UNSUPPORTED", "the confluent driver is not part of this version"),
-      ),
+    // oxlint-disable-next-line no-restricted-imports -- loaded only when a configuration names it, which is no import of the root
+    confluent: async () => (await import("./confluent/index.ts")).confluentDriver(),
   },
 );
 

@@ -50,6 +50,13 @@ export class KafkajsAdmin implements DriverAdmin {
     );
   }
 
+  /** Those of the topics that exist. Rejects with kafkajs' error. */
+  async existing(topics: readonly string[]): Promise<ReadonlySet<string>> {
+    const metadata = await this.#connection.metadata(topics);
+    const found = metadata.filter(({ errorCode }) => errorCode !== UNKNOWN_TOPIC_OR_PARTITION);
+    return new Set(found.map(({ topic }) => topic));
+  }
+
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     for (const spec of specs) await asked(`creating topic ${spec.topic}`, () => this.#create(spec));
     const names = specs.map(({ topic }) => topic);

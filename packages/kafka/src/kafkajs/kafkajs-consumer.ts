@@ -12,6 +12,8 @@ import { consumerProperties } from "./kafkajs-properties.ts";
 import { LazyFetch } from "./lazy-fetch.ts";
 import { mapKafkajsError } from "./map-kafkajs-error.ts";
 import { PartitionFetch } from "./partition-fetch.ts";
+import { PresentTopics } from "./present-topics.ts";
+import type { PresentTopicsParts } from "./present-topics.ts";
 import { roundRobinAssigner } from "./round-robin-assigner.ts";
 import { StartPositions } from "./start-positions.ts";
 
@@ -24,7 +26,7 @@ export interface KafkajsConsumerParts {
   readonly options: ResolvedKafkaOptions;
   readonly host: TransportHost;
   readonly sink: ConsumerSink;
-  readonly offsets: DriverOffsets;
+  readonly admin: DriverOffsets & Pick<PresentTopicsParts, "existing">;
 }
 
 interface Waiter {
@@ -44,6 +46,7 @@ export class KafkajsConsumer implements DriverConsumer {
   readonly #handOver: FetchHandOver;
   readonly #lazyFetch: LazyFetch;
   readonly #startPositions: StartPositions;
+  readonly #present: PresentTopics;
   readonly #assigner: ReturnType<typeof roundRobinAssigner>;
   #topics: readonly DriverTopic[] = [];
   #owned: readonly TopicPartition[] = [];
@@ -74,7 +77,13 @@ export class KafkajsConsumer implements DriverConsumer {
     });
     const { rackId } = options.client.consumer;
     this.#lazyFetch = new LazyFetch(typeof rackId === "string" ? { rackId } : {});
-    this.#startPositions = new StartPositions(group, parts.offsets);
+    this.#startPositions = new StartPositions(group, parts.admin);
+    this.#present = new PresentTopics({
+      group,
+      host,
+      existing: (topics) => parts.admin.existing(topics),
+      onFound: () => void this.#renew(),
+    });
     this.#assigner = roundRobinAssigner({ onCluster: (cluster) => this.#attach(cluster) });
   }
 
@@ -107,11 +116,19 @@ export class KafkajsConsumer implements DriverConsumer {
     this.#isClosed = true;
     this.#cancelRestart();
     this.#cancelWatch();
+    this.#present.close();
     this.#membership.leave();
     this.#fetch.wake();
     const session = this.#session;
     this.#session = undefined;
     await session?.stop();
+  }
+
+  /** Begin a session anew with the topics that there are now. */
+  async #renew(): Promise<void> {
+    if (this.#isClosed || this.#waiter !== undefined || this.#session === undefined) return;
+    await this.#endSession();
+    await this.#start();
   }
 
   /** End the session, but not the membership: partitions are settled first, then the next session joins as the same member. */
@@ -131,10 +148,13 @@ export class KafkajsConsumer implements DriverConsumer {
       ...consumerProperties(options, group),
       partitionAssigners: [this.#assigner],
     });
+    // The first time a missing topic is an error; later it must not stop the others.
+    const topics = this.#waiter === undefined ? await this.#present.of(this.#topics) : this.#topics;
+    if (this.#isClosed || this.#session !== undefined) return;
     const session: ConsumerSession = new ConsumerSession({
       client: kafkajsClient(options, host.logger),
       config,
-      topics: this.#topics,
+      topics,
       clock: host.clock,
       onJoined: (partitions) => this.#joined(session, partitions),
       onCrashed: (error) => this.#crashed(session, error),

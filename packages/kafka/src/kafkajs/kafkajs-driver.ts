@@ -50,7 +50,7 @@ export class KafkajsDriver implements KafkaDriver {
       options: this.#options,
       host: this.#host,
       sink,
-      offsets: this.admin,
+      admin: this.admin,
     });
   }
 
