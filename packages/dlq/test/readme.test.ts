@@ -8,11 +8,13 @@ test("the README's table of options has every option with its default", async ()
   const shown = new Map(Array.from(rows, ([, name, value]) => [name, value]));
   const { retry, ...flat } = DLQ_DEFAULTS;
   const nested = Object.entries(retry).map(([name, value]) => [`retry.${name}`, value] as const);
-  const printed = (value: unknown): unknown => {
-    if (typeof value === "number") return value.toLocaleString("en-US");
-    // What is neither a number nor a word is described in words.
-    return typeof value === "string" ? `\`"${value}"\`` : expect.any(String);
-  };
-  for (const [name, value] of [...Object.entries(flat), ...nested])
-    expect([name, shown.get(name)]).toEqual([name, printed(value)]);
+  const printed = (value: number | string): string =>
+    typeof value === "number" ? value.toLocaleString("en-US") : `\`"${value}"\``;
+  const all = [...Object.entries(flat), ...nested];
+  expect(all.filter(([name]) => !shown.has(name))).toEqual([]);
+  // What is neither a number nor a word is described in words.
+  const plain = all.flatMap(([name, value]) =>
+    typeof value === "number" || typeof value === "string" ? [[name, printed(value)] as const] : [],
+  );
+  for (const [name, value] of plain) expect([name, shown.get(name)]).toEqual([name, value]);
 });
