@@ -140,6 +140,9 @@ export class RunningHandlers {
     else run.previous.next = run.next;
     if (run.next === undefined) this.#last = run.previous;
     else run.next.previous = run.previous;
+    // An ended run that still points at its neighbours would keep them alive until the next full collection.
+    run.previous = undefined;
+    run.next = undefined;
     this.#size--;
     run.dispose();
   }
