@@ -1,3 +1,4 @@
+import { BusError, BusTransportError } from "@bus/core";
 import type {
   CloseOptions,
   CloseReport,
@@ -77,6 +78,11 @@ export class KafkaSubscription implements TransportSubscription {
     return this.#member.partitions.describe();
   }
 
+  /** Where the group begins in a topic without a committed offset. */
+  startsFrom(topic: string): DriverTopic["startFrom"] {
+    return this.#topics.get(topic)?.startFrom ?? this.#parts.options.autoOffsetReset;
+  }
+
   /** The position behind a delivery of this membership; see `GroupMember.positionAfter`. */
   positionAfter(delivery: Delivery): ConsumedPosition | undefined {
     return this.#member.positionAfter(delivery);
@@ -113,16 +119,39 @@ export class KafkaSubscription implements TransportSubscription {
     this.#topics = wanted;
     this.#member.setTopics(wanted);
     const isSame = added.length === 0 && before.size === wanted.size;
-    if (!isSame) await this.#member.consumer.subscribe(this.#driverTopics());
+    if (isSame) return;
+    try {
+      await this.#member.consumer.subscribe(this.#driverTopics());
+    } catch (error) {
+      await this.#goBack(before);
+      throw error;
+    }
+  }
+
+  /** A change that failed must not stop the topics there were; when even they cannot be had, the subscription ends. */
+  async #goBack(before: TopicsByName): Promise<void> {
+    if (this.#closing !== undefined) return;
+    this.#topics = before;
+    this.#member.setTopics(before);
+    try {
+      await this.#member.consumer.subscribe(this.#driverTopics());
+    } catch (error) {
+      this.#member.ended(asBusError(error));
+    }
   }
 
   #driverTopics(): readonly DriverTopic[] {
-    const { autoOffsetReset } = this.#parts.options;
-    return Array.from(this.#topics.values(), ({ topic, startFrom }) => ({
+    return Array.from(this.#topics.keys(), (topic) => ({
       topic,
-      startFrom: startFrom ?? autoOffsetReset,
+      startFrom: this.startsFrom(topic),
     }));
   }
+}
+
+function asBusError(error: unknown): BusError {
+  if (BusError.is(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new BusTransportError("BUS_TRANSPORT", message, { cause: error });
 }
 
 function byName(topics: readonly TopicSubscription[]): TopicsByName {

@@ -67,7 +67,8 @@ export class KafkaTransport implements Transport {
     const lag = new KafkaLagReader({
       driver,
       clock,
-      startsFrom: () => options.consumer.autoOffsetReset,
+      startsFrom: (group, topic) =>
+        this.#subscriptions.get(group)?.startsFrom(topic) ?? options.consumer.autoOffsetReset,
     });
     this.capabilities = {
       ordering: "partition",
