@@ -3,7 +3,7 @@ import type { Manifest } from "./workspace.ts";
 const CORE = "@bus/core";
 const ENGINES = ">=22.12";
 const ENTRY_KEYS = ["@bus/source", "types", "default"];
-const FORBIDDEN_FIELDS = ["main", "module", "types", "typings", "bin", "browser"];
+const FORBIDDEN_FIELDS = ["main", "module", "types", "typings", "browser"];
 
 /** Packages that bring nothing along, and what they may depend on all the same: types that vanish at run time. */
 const WITHOUT_DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {

@@ -22,6 +22,7 @@ function lab() {
     host: { ...testHost({ clock }), emit: (event) => void events.push(event) },
     deliver: () => undefined,
     ensureTopics: () => Promise.resolve(),
+    onClosed: () => undefined,
     createConsumer: () => ({
       subscribe: async (topics: readonly DriverTopic[]) => {
         const names = topics.map(({ topic }) => topic);

@@ -21,6 +21,8 @@ export interface KafkaSubscriptionParts extends GroupMemberParts {
   readonly topics: readonly TopicSubscription[];
   /** Make sure that topics can be subscribed. */
   ensureTopics(topics: readonly string[]): Promise<void>;
+  /** The subscription has left its group, because it was asked to. */
+  onClosed(subscription: KafkaSubscription): void;
 }
 
 type TopicsByName = ReadonlyMap<string, TopicSubscription>;
@@ -91,7 +93,10 @@ export class KafkaSubscription implements TransportSubscription {
   close(options: CloseOptions): Promise<CloseReport> {
     this.#closing ??= this.#member
       .close(options.drainTimeoutMs)
-      .then((abandonedDeliveries) => ({ abandonedDeliveries }));
+      .then((abandonedDeliveries) => {
+        this.#parts.onClosed(this);
+        return { abandonedDeliveries };
+      });
     return this.#closing;
   }
 

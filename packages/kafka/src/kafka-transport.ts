@@ -105,6 +105,10 @@ export class KafkaTransport implements Transport {
       options: this.#options.consumer,
       createConsumer: (sink) => this.#driver.createConsumer(group, sink),
       ensureTopics: (names) => this.#topics.ensure(names),
+      // What has left in good order is no part of health any more.
+      onClosed: (closed) => {
+        if (this.#subscriptions.get(group) === closed) this.#subscriptions.delete(group);
+      },
     });
     this.#subscriptions.set(group, subscription);
     try {
