@@ -127,6 +127,9 @@ function timerOf({ clock, instruments, loopGuard }: BusCore, spec: SubscriptionS
 
 function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpec): Finish {
   const { topic, group } = spec;
+  // What has not happened yet is 0: a counter that appears with its first count seems not to have grown.
+  for (const metric of [BUS_METRICS.retries, BUS_METRICS.overdue, BUS_METRICS.duplicatesDropped])
+    instruments.counter(metric, { topic, group });
   const counterOf = (outcome: SettledOutcome) =>
     instruments.counter(BUS_METRICS.consumed, { topic, group, outcome });
   const outcomes = {

@@ -7,6 +7,7 @@ import type { Subscription } from "../contracts/subscribe.ts";
 import type { Topic } from "../contracts/topic.ts";
 import type { CloseOptions, CloseReport, StartFrom } from "../contracts/transport.ts";
 import { BusClosedError, BusConfigError } from "../errors/bus-error.ts";
+import { BUS_METRICS } from "../observe/bus-metrics.ts";
 import { bytesTopic } from "../topics/define-topic.ts";
 import { validateOptions } from "../options/validate-options.ts";
 import { buildBatchRoute, buildRoute } from "./build-route.ts";
@@ -182,7 +183,8 @@ export class Subscriptions {
   #consumer(group: string): GroupConsumer {
     const known = this.#consumers.get(group);
     if (known !== undefined) return known;
-    const { transport, clock, reporter, hub } = this.#core;
+    const { transport, clock, reporter, hub, instruments } = this.#core;
+    instruments.counter(BUS_METRICS.rebalances, { group });
     const consumer = new GroupConsumer({ group, transport, clock, reporter, hub });
     this.#consumers.set(group, consumer);
     return consumer;

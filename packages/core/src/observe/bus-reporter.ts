@@ -41,6 +41,9 @@ export class BusReporter {
   constructor(parts: ReporterParts) {
     this.#parts = parts;
     this.connection = new ConnectionWatch(parts.clock);
+    // What has not happened yet is 0: a counter that appears with its first count seems not to have grown.
+    parts.instruments.counter(BUS_METRICS.reconnects);
+    parts.instruments.gauge(BUS_METRICS.connected);
   }
 
   /** Deliveries that have failed and not yet settled, oldest first. */
