@@ -16,6 +16,7 @@ export const STEPS: readonly Step[] = [
   check("conventions"),
   check("links"),
   check("docs-errors"),
+  check("docs-metrics"),
   {
     name: "build",
     isStatic: true,

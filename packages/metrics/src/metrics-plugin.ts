@@ -44,7 +44,12 @@ function install(host: PluginHost, options: ResolvedMetricsOptions): PluginInsta
   const { instruments, logger } = host;
   const labels = options.defaultLabels;
   const bridge = new RegistryBridge({ registry, instruments, labels, logger });
-  const scrape = (): Promise<string> => registry.metrics();
+  const scrape = (): Promise<string> => {
+    // What is computed on demand may have its first series now, and must be registered before the registry is read.
+    instruments.read();
+    return registry.metrics();
+  };
+  host.observe({ statusChanged: (status) => void (status === "running" && instruments.read()) });
   const handler = createHttpHandler({
     metrics: async () => ({ contentType: registry.contentType, body: await scrape() }),
     health: () => host.health(),
