@@ -133,13 +133,11 @@ export function rawKafkajsPublisher({ brokers, topic, messages }: PublishJob): C
       );
       const measurement = await measure(messages.length, async () => {
         for (let from = 0; from < messages.length; from += 1000) {
-          const batch = messages
-            .slice(from, from + 1000)
-            .map(({ key, value }) => ({
-              key: Buffer.from(key),
-              value: Buffer.from(value),
-              headers,
-            }));
+          const batch = messages.slice(from, from + 1000).map(({ key, value }) => ({
+            key: Buffer.from(key),
+            value: Buffer.from(value),
+            headers,
+          }));
           await producer.send({ topic: name, messages: batch, acks: -1 });
         }
       });

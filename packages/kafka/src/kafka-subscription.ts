@@ -91,12 +91,10 @@ export class KafkaSubscription implements TransportSubscription {
   }
 
   close(options: CloseOptions): Promise<CloseReport> {
-    this.#closing ??= this.#member
-      .close(options.drainTimeoutMs)
-      .then((abandonedDeliveries) => {
-        this.#parts.onClosed(this);
-        return { abandonedDeliveries };
-      });
+    this.#closing ??= this.#member.close(options.drainTimeoutMs).then((abandonedDeliveries) => {
+      this.#parts.onClosed(this);
+      return { abandonedDeliveries };
+    });
     return this.#closing;
   }
 

@@ -105,7 +105,7 @@ describe("refusalInLog", () => {
       const refusal = refusalInLog(line, "connecting");
       expect(refusal?.code).toBe(path === undefined ? undefined : "BUS_AUTHENTICATION");
       expect(refusal?.details["path"]).toBe(path);
-      if (refusal !== undefined) expect(refusal.message).not.toContain("thrd:");
+      expect(refusal?.message ?? "").not.toContain("thrd:");
     });
   }
 });
