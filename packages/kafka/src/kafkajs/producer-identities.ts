@@ -23,6 +23,7 @@ export class ProducerIdentities {
   readonly #parts: ProducerIdentitiesParts;
   #current: ProducerIdentity | undefined;
   #isFetching = false;
+  #isClosed = false;
   #attempt = 0;
   #cancelRetry = (): void => undefined;
 
@@ -38,11 +39,12 @@ export class ProducerIdentities {
   /** An identity other than a retired one; `undefined` while it has to be fetched, then `onReady` is called. */
   other(retired: ProducerIdentity | undefined): ProducerIdentity | undefined {
     if (this.#current !== undefined && this.#current !== retired) return this.#current;
-    if (!this.#isFetching) void this.#fetch();
+    if (!this.#isFetching && !this.#isClosed) void this.#fetch();
     return undefined;
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancelRetry();
   }
 
@@ -53,8 +55,9 @@ export class ProducerIdentities {
       this.#current = await fetch();
       this.#attempt = 0;
       this.#isFetching = false;
-      onReady();
+      if (!this.#isClosed) onReady();
     } catch (error) {
+      if (this.#isClosed) return;
       this.#attempt += 1;
       onFailed(error);
       this.#cancelRetry = clock.schedule(
