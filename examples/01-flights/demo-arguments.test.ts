@@ -9,6 +9,7 @@ describe("the demo's arguments", () => {
       partitions: 16,
     });
     expect(parseDemoArguments(["--", "--flights", "5"])).toMatchObject({ flights: 5 });
+    expect(parseDemoArguments(["--metrics", "0"])).toMatchObject({ metricsPort: 0 });
     expect(parseDemoArguments(["--help"])).toBe("help");
   });
 
@@ -17,6 +18,7 @@ describe("the demo's arguments", () => {
     ["--flights", "1e3"],
     ["--partitions", "257"],
     ["--transport", "fax"],
+    ["--metrics", "65536"],
     ["--speed"],
     ["x"],
   ]) {

@@ -5,6 +5,8 @@ export interface DemoArguments {
   readonly transport: "memory" | "kafka";
   readonly flights: number;
   readonly partitions: number;
+  /** Port of the HTTP server for metrics and health; 0 lets the system choose. */
+  readonly metricsPort?: number;
 }
 
 /** Everything there is in the data set. */
@@ -16,6 +18,8 @@ export const USAGE: string = `usage: pnpm demo [options]
                             on this machine, or uses the one that KAFKA_BROKERS names)
   --flights N               how many flights, 1 to ${ALL_FLIGHTS} (default all)
   --partitions N            partitions of the topic, 1 to 256 (default 16)
+  --metrics PORT            serve metrics and health on this port of the loopback interface
+                            (0 lets the system choose)
   --help                    this text`;
 
 /** Thrown for arguments that make no sense; the message is for the person who typed them. */
@@ -30,7 +34,9 @@ export class UsageError extends Error {}
 export function parseDemoArguments(args: readonly string[]): DemoArguments | "help" {
   const { values } = parse(args);
   if (values.help === true) return "help";
+  const metricsPort = values.metrics === undefined ? {} : { metricsPort: portOf(values.metrics) };
   return {
+    ...metricsPort,
     transport: transportOf(values.transport ?? "memory"),
     flights: integerOf("--flights", values.flights ?? String(ALL_FLIGHTS), ALL_FLIGHTS),
     partitions: integerOf("--partitions", values.partitions ?? "16", 256),
@@ -45,6 +51,7 @@ function parse(args: readonly string[]) {
         transport: { type: "string" },
         flights: { type: "string" },
         partitions: { type: "string" },
+        metrics: { type: "string" },
         help: { type: "boolean" },
       },
     });
@@ -62,4 +69,10 @@ function integerOf(name: string, text: string, max: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
   throw new UsageError(`${name} must be an integer from 1 to ${max}, got ${JSON.stringify(text)}`);
+}
+
+function portOf(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new UsageError(`--metrics must be a port from 0 to 65535, got ${JSON.stringify(text)}`);
 }

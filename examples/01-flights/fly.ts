@@ -3,6 +3,8 @@ import { aggregate } from "@bus/aggregate";
 import { backlog } from "@bus/backlog";
 import type { BacklogApi } from "@bus/backlog";
 import { createEventBus } from "@bus/core";
+import { metrics } from "@bus/metrics";
+import type { MetricsApi } from "@bus/metrics";
 import { createLedger, until } from "@bus/testkit";
 import type { LedgerEntry, LedgerVerdict } from "@bus/testkit";
 import { AirportStatistics } from "./airport-statistics.ts";
@@ -31,13 +33,14 @@ const TRICKLE_AT_ONCE = 200;
 const TRICKLE_EVERY_MS = 25;
 
 /** A bus that notices when it is behind and then keeps every airport in a lane of its own. */
-function createFlightBus({ transport }: DemoTransport) {
+function createFlightBus({ transport }: DemoTransport, metricsPort: number | undefined) {
   return createEventBus({
     group: GROUP,
     transport,
     plugins: [
       aggregate({ startMode: "normal", clearChecks: 3, minDwellMs: 0 }),
       backlog({ maxLagMessages: 400, checkIntervalMs: 100 }),
+      metrics(metricsPort === undefined ? {} : { server: { port: metricsPort } }),
     ],
   });
 }
@@ -46,13 +49,14 @@ function createFlightBus({ transport }: DemoTransport) {
 export async function fly(
   flights: readonly NumberedFlight[],
   demo: DemoTransport,
+  metricsPort?: number,
 ): Promise<FlyReport> {
   const ledger = createLedger();
   const statistics = new AirportStatistics();
   const slow = Math.floor(flights.length * SLOW_SHARE);
   const startedMs = performance.now();
 
-  await using bus = createFlightBus(demo);
+  await using bus = createFlightBus(demo, metricsPort);
   const board = new FlightBoard(bus, flights.length);
   bus.onModeChange(({ mode, reason }) => board.modeChanged(mode, reason));
   await bus.subscribeWithAggregateId(Flights, async ({ value }) => {
@@ -63,6 +67,7 @@ export async function fly(
     board.handled++;
   });
   await bus.start();
+  tellWhereToLook(bus);
   board.open();
 
   const isOver = (): boolean => ledger.outstanding === 0 && !bus.isInRecoveryMode();
@@ -87,6 +92,13 @@ export async function fly(
     group: GROUP,
   });
   return { statistics, verdict, elapsedMs, modes: board.modes };
+}
+
+function tellWhereToLook({ metrics: { url } }: MetricsApi): void {
+  if (url !== undefined)
+    console.log(
+      `metrics at ${url}/metrics, health at ${url}/health, while the flights are under way`,
+    );
 }
 
 async function isCommitted({ backlog: detector }: BacklogApi): Promise<boolean> {

@@ -10,7 +10,7 @@ async function main(args: DemoArguments): Promise<boolean> {
   const flights = await loadFlights(args.flights);
   await using transport = await startDemoTransport(args);
   console.log(`${flights.length} flights over ${transport.description}`);
-  return printReport(flights, await fly(flights, transport));
+  return printReport(flights, await fly(flights, transport, args.metricsPort));
 }
 
 try {

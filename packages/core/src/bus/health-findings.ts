@@ -83,7 +83,7 @@ function loopFinding({ loopGuard }: BusCore): Finding {
 }
 
 function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 }
 
 /** What was thrown, for a person. */
