@@ -1,4 +1,3 @@
-// oxlint-disable no-restricted-imports -- what operators are told is proven on the broker that most people run
 import { createEventBus, defineTopic } from "@bus/core";
 import type { BusSettings } from "@bus/core";
 import { kafka } from "@bus/kafka";
