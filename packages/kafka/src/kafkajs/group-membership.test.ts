@@ -1,4 +1,3 @@
-import type { Cluster } from "kafkajs";
 import { expect, test } from "vitest";
 import { manualClock } from "@bus/testkit";
 import { turn } from "../../test/fake-records.ts";
@@ -50,7 +49,7 @@ function lab() {
       offsetCommit: (request) => answer({ commit: request }, undefined),
     };
     const cluster: FakeCluster = { findGroupCoordinator: () => Promise.resolve(coordinator) };
-    membership.attach(cluster as unknown as Cluster);
+    membership.attach(cluster as never); // the part of a cluster that a membership uses
     return cluster;
   };
   const join = async (cluster: FakeCluster): Promise<FakeCoordinator> => {
