@@ -1,4 +1,4 @@
-import { createInstruments } from "@bus/core";
+import { BusError, createInstruments } from "@bus/core";
 import type { Settlement, TopicPartition, TransportEvent, TransportHost } from "@bus/core";
 import { messageSizeBytes, systemClock } from "@bus/core/adapter";
 import { randomUUID } from "node:crypto";
@@ -14,7 +14,12 @@ import type {
   OutgoingRecord,
   OwnedDelivery,
 } from "../src/kafka-driver.ts";
-import type { KafkaOptions, PartitionOffset, ResolvedKafkaOptions } from "../src/kafka-options.ts";
+import type {
+  ConsumerOptions,
+  KafkaOptions,
+  PartitionOffset,
+  ResolvedKafkaOptions,
+} from "../src/kafka-options.ts";
 
 /** Options as the package would resolve them. */
 export function resolved(options: Omit<KafkaOptions, "driver">): ResolvedKafkaOptions {
@@ -245,3 +250,51 @@ export function newMember({ driver }: TestDriver, group: string): TestMember {
   const sink = new TestSink();
   return { consumer: driver.createConsumer(group, sink), sink };
 }
+
+/** Records with ascending numbers as values, one partition after the other. */
+export function numbered(
+  { topic, partitions }: { readonly topic: string; readonly partitions: number },
+  count: number,
+  from = 0,
+): readonly TestRecord[] {
+  return Array.from({ length: count }, (_, index) => ({
+    topic,
+    partition: (from + index) % partitions,
+    value: `${from + index}`,
+  }));
+}
+
+/** A member that has joined for one topic. */
+export async function joined(one: TestDriver, group: string, topic: string): Promise<TestMember> {
+  const member = newMember(one, group);
+  await member.consumer.subscribe([{ topic, startFrom: "earliest" }]);
+  return member;
+}
+
+/** The `BusError` with which something fails. */
+export async function failure(work: Promise<unknown>): Promise<BusError> {
+  try {
+    await work;
+  } catch (error) {
+    if (BusError.is(error)) return error;
+    throw error;
+  }
+  throw new Error("nothing failed");
+}
+
+/** Numbers of partitions, ascending. */
+export function partitionsOf(owned: readonly TopicPartition[]): readonly number[] {
+  return owned.map(({ partition }) => partition).toSorted((a, b) => a - b);
+}
+
+/** Drains nothing and commits what was received, as the owner of partitions does inside a rebalance. */
+export function commitsOnRelease({ consumer, sink }: TestMember): void {
+  sink.onReleasing = (partitions) => consumer.commit(sink.offsets(partitions));
+}
+
+/** Groups that notice within seconds. */
+export const FAST: ConsumerOptions = Object.freeze({
+  sessionTimeoutMs: 6_000,
+  heartbeatIntervalMs: 500,
+  rebalanceTimeoutMs: 20_000,
+});

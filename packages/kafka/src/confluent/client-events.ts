@@ -27,7 +27,7 @@ export class ClientEvents {
   readonly #parts: ClientEventsParts;
   #refusal: BusError | undefined;
   #lastFailure: string | undefined;
-  #isFatal = false;
+  #fatalReason: string | undefined;
 
   constructor(parts: ClientEventsParts) {
     this.#parts = parts;
@@ -43,9 +43,9 @@ export class ClientEvents {
     return this.#lastFailure;
   }
 
-  /** Whether the client has given up for good. */
-  get isFatal(): boolean {
-    return this.#isFatal;
+  /** Why the client has given up for good, when it has. */
+  get fatalReason(): string | undefined {
+    return this.#fatalReason;
   }
 
   /** For a client that is created with its listeners. */
@@ -66,9 +66,9 @@ export class ClientEvents {
 
   #logged: NativeListeners["event.log"] = ({ fac, severity, message }) => {
     this.#parts.logger.debug(`librdkafka: ${message}`, { fac, severity });
-    if (fac === "FATAL") this.#isFatal = true;
+    if (fac === "FATAL") this.#fatalReason ??= withoutThread(message);
     if (fac !== "FAIL") return;
-    this.#lastFailure = message.replace(/^\[thrd:[^\]]*\]: /u, "");
+    this.#lastFailure = withoutThread(message);
     this.#refuse(refusalInLog(message, this.#parts.doing));
   };
 
@@ -92,4 +92,8 @@ export class ClientEvents {
     this.#refusal = error;
     this.#parts.listener.refused(error);
   }
+}
+
+function withoutThread(message: string): string {
+  return message.replace(/^\[thrd:[^\]]*\]: /u, "");
 }

@@ -22,6 +22,9 @@ const MAX_COMMIT_SHARE = 1 / 3;
 /** Beyond a heartbeat, with which a member hears of a rebalance. */
 const QUIET_MARGIN_MS = 1_000;
 
+/** How librdkafka words that a static member was replaced; the code of that error does not say it. */
+const FENCED = /fenced by other consumer/u;
+
 /** What a consumer needs. */
 export interface ConfluentConsumerParts {
   readonly clients: ClientParts;
@@ -160,8 +163,10 @@ export class ConfluentConsumer implements DriverConsumer {
       doing: `consuming with group ${group}`,
       details: { group },
     });
-    if (code === BROKER.fencedInstanceId) this.#end(fenced(group, cause));
-    else if (code === LOCAL.fatal || session.isFatal) this.#replace(error);
+    const { fatalReason } = session;
+    if (code === BROKER.fencedInstanceId || FENCED.test(fatalReason ?? "")) {
+      this.#end(fenced(group, cause));
+    } else if (code === LOCAL.fatal || fatalReason !== undefined) this.#replace(error);
     else if (error.code === "BUS_NO_OFFSET") this.#end(error);
     else if (code === BROKER.unknownTopicOrPartition) void this.#explain(error);
     else if (this.#joining !== undefined && isHopeless(error)) this.#joining.fail(error);

@@ -3,7 +3,7 @@ import type { TransportHost } from "@bus/core";
 import type { ConsumerSink, DriverConsumer, KafkaDriver } from "../kafka-driver.ts";
 import type { ResolvedKafkaOptions } from "../kafka-options.ts";
 import { AdminConnection } from "./admin-connection.ts";
-import { CONSUMER_GROUP_HEARTBEAT, supportedApis } from "./api-versions.ts";
+import { clusterFeatures, GROUP_VERSION } from "./cluster-features.ts";
 import type { ConfluentModule, NativeConsumer } from "./confluent-client-types.ts";
 import { ConfluentAdmin } from "./confluent-admin.ts";
 import { ConfluentConsumer } from "./confluent-consumer.ts";
@@ -49,11 +49,11 @@ export class ConfluentDriver implements KafkaDriver {
     await this.#connection.open();
     const { options, host } = this.#clients;
     if (options.consumer.protocol !== "consumer") return;
-    const apis = await supportedApis(options, host.clock);
-    if (apis.has(CONSUMER_GROUP_HEARTBEAT)) return;
+    const features = await clusterFeatures(options, host.clock);
+    if ((features.get(GROUP_VERSION) ?? 0) > 0) return;
     // The client itself would wait for ever, without a word.
     const path = "consumer.protocol";
-    const message = `${path} cannot be "consumer" with these brokers: they do not know the protocol, which needs Kafka 4.0 or later`;
+    const message = `${path} cannot be "consumer" with these brokers: they do not use the protocol, which needs Kafka 4.0 or later`;
     throw new BusConfigError("BUS_UNSUPPORTED", message, { details: { path, value: "consumer" } });
   }
 

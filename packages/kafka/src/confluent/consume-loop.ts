@@ -87,11 +87,11 @@ export class ConsumeLoop {
   }
 
   #answered(error: NativeError | null | undefined, messages: readonly NativeMessage[]): void {
-    this.#isAsking = false;
     try {
       if (error === null || error === undefined) this.#parts.onMessages(messages);
       else if (this.#isRunning) this.#parts.onError(error);
     } finally {
+      this.#isAsking = false;
       const isMore = error === null || error === undefined ? messages.length > 0 : true;
       this.#goOn(isMore);
     }

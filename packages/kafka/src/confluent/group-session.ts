@@ -62,9 +62,9 @@ export class GroupSession {
     this.#commits = new OffsetCommits({ group, clock, timeoutMs: parts.commitTimeoutMs });
   }
 
-  /** Whether the client has given up for good. */
-  get isFatal(): boolean {
-    return this.#opened?.events.isFatal ?? false;
+  /** Why the client has given up for good, when it has. */
+  get fatalReason(): string | undefined {
+    return this.#opened?.events.fatalReason;
   }
 
   get client(): NativeConsumer | undefined {
@@ -136,7 +136,10 @@ export class GroupSession {
     // A question for positions that is still running would meet a client that is gone.
     await this.#rebalances.answered();
     // The group must be polled until it has taken its partitions back; a disconnect in between would end in an error.
-    await this.#atMost(UNASSIGN_TIMEOUT_MS, this.#rebalances.unassigned());
+    // A client that has given up has no partitions, and says nothing of it.
+    if (this.fatalReason === undefined) {
+      await this.#atMost(UNASSIGN_TIMEOUT_MS, this.#rebalances.unassigned());
+    }
     const answered = this.#commits.leave();
     this.#parts.flow.detach();
     await this.#atMost(DISCONNECT_PATIENCE_MS, this.#disconnect(opened, answered));

@@ -28,7 +28,7 @@ export class RebalanceHandler {
   readonly #parts: RebalanceHandlerParts;
   readonly #leaving = new AbortController();
   #last: Promise<void> = Promise.resolve();
-  #isAssigned = false;
+  #assigned: readonly TopicPartition[] = [];
   #isCooperative = false;
   #onUnassigned: (() => void) | undefined;
 
@@ -62,7 +62,8 @@ export class RebalanceHandler {
 
   /** Resolves when the client holds no partitions any more. */
   async unassigned(): Promise<void> {
-    if (this.#isAssigned) await new Promise<void>((resolve) => (this.#onUnassigned = resolve));
+    if (this.#assigned.length > 0)
+      await new Promise<void>((resolve) => (this.#onUnassigned = resolve));
   }
 
   async #assign(client: NativeConsumer, partitions: readonly NativePosition[]): Promise<void> {
@@ -77,14 +78,13 @@ export class RebalanceHandler {
       positions = [];
     }
     try {
-      if (this.#isGradual(client)) client.incrementalAssign(positions);
-      else client.assign(positions);
-      this.#isAssigned = positions.length > 0 || this.#parts.flow.partitions.length > 0;
+      this.#take(client, positions);
       if (!signal.aborted) onChanged("assigned");
     } catch (error) {
       // The group has moved on meanwhile; it says so in its next callback.
       this.#disown(positions);
       this.#failed(error);
+      this.#takeNothing(client);
     }
   }
 
@@ -98,16 +98,44 @@ export class RebalanceHandler {
       const isLost = wasLost || client.assignmentLost();
       for (const partition of revoked) flow.remove(partition);
       if (isLost && !this.#leaving.signal.aborted) sink.lost(revoked);
-      const isGradual = this.#isGradual(client);
-      if (isGradual) client.incrementalUnassign(partitions);
-      else client.unassign();
-      this.#isAssigned = flow.partitions.length > 0;
-      if (!this.#isAssigned) this.#onUnassigned?.();
+      this.#giveBack(client, revoked);
       if (!this.#leaving.signal.aborted) {
-        if (isGradual && !isLost) sink.owned(flow.partitions.map(plain));
+        if (this.#isCooperative && !isLost) sink.owned(flow.partitions.map(plain));
         onChanged("revoked");
       }
     }
+  }
+
+  #take(client: NativeConsumer, positions: readonly NativePosition[]): void {
+    if (this.#isGradual(client)) {
+      client.incrementalAssign(positions);
+      this.#assigned = [...this.#assigned, ...positions.map(plain)];
+    } else {
+      client.assign(positions);
+      this.#assigned = positions.map(plain);
+    }
+  }
+
+  /** The group may still wait for a valid answer; without one it would wait for ever. */
+  #takeNothing(client: NativeConsumer): void {
+    try {
+      this.#take(client, []);
+    } catch {
+      // It does not wait for one.
+    }
+  }
+
+  /**
+   * Give back what the client has. The group may speak of more, that was never taken over: asked for that the client
+   * fails, and would wait for a valid answer for ever, its disconnect included.
+   */
+  #giveBack(client: NativeConsumer, revoked: readonly TopicPartition[]): void {
+    const isGradual = this.#isGradual(client);
+    const [given, kept] = isGradual ? divide(this.#assigned, revoked) : [this.#assigned, []];
+    this.#assigned = kept;
+    if (isGradual) client.incrementalUnassign(given);
+    else client.unassign();
+    if (kept.length === 0) this.#onUnassigned?.();
   }
 
   /** Whether partitions come and go one by one; a client that is disconnecting does not know any more. */
@@ -163,4 +191,20 @@ export class RebalanceHandler {
 
 function plain({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition };
+}
+
+/** Divide partitions into those that are among others, and the rest. */
+function divide(
+  partitions: readonly TopicPartition[],
+  others: readonly TopicPartition[],
+): readonly [among: readonly TopicPartition[], rest: readonly TopicPartition[]] {
+  const keys = new Set(others.map(keyOf));
+  return [
+    partitions.filter((one) => keys.has(keyOf(one))),
+    partitions.filter((one) => !keys.has(keyOf(one))),
+  ];
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }

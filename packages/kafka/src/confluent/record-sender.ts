@@ -129,11 +129,17 @@ export class RecordSender {
       this.#parts.onUnknownPartition(sent.record.topic);
     }
     const isUnsure = MAYBE_STORED.has(error.code);
-    const mapped = mapConfluentError(error, failureOf(sent));
+    const failure = failureOf(sent);
+    const hint = error.code === BROKER.messageTooLarge ? { hint: BATCH_HINT } : {};
+    const mapped = mapConfluentError(error, { ...failure, ...hint });
     this.#sent.failed(sent, isUnsure ? unacknowledged(sent, error.message, error) : mapped);
     if (error.code === LOCAL.fatal) this.#parts.onFatal(mapped);
   }
 }
+
+/** librdkafka does not divide a batch that the broker finds too large: all of its records fail. */
+const BATCH_HINT =
+  "all messages of its batch failed with it, so producer.batchSizeBytes should not exceed the topic's max.message.bytes";
 
 /** How long one flush holds a thread. */
 const FLUSH_SLICE_MS = 500;
