@@ -47,7 +47,7 @@ export const STEPS: readonly Step[] = [
     inputs: ["packages/*/test/**/*.conformance.test.ts", "tools/*/**/*.conformance.test.ts"],
     command: ["vitest", "run", "--config", "vitest.conformance.config.ts"],
     counts: "vitest",
-    timeoutMs: 30 * MINUTE_MS,
+    timeoutMs: 60 * MINUTE_MS,
   },
   {
     name: "examples",
