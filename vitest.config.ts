@@ -8,7 +8,7 @@ const config: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["packages/*/{src,test}/**/*.test.ts", "tools/**/*.test.ts", "examples/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/*.conformance.test.ts", "**/dist/**"],
+    exclude: ["**/node_modules/**", "**/*.conformance.test.ts", "**/*.open.test.ts", "**/dist/**"],
     testTimeout: 10_000,
     hookTimeout: 30_000,
   },

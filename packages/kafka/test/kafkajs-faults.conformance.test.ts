@@ -78,45 +78,6 @@ test("a leader and the group's coordinator that die lose and reorder nothing", a
   await member.close();
 });
 
-test("brokers that freeze with their connections open are left, and lose nothing when they thaw", async () => {
-  await using lab = await KafkaLab.start({ nodes: 3, brokerConfig: FAST_FAILOVER });
-  const topic = "freezing-brokers";
-  await lab.createTopic(topic, 6);
-  const ledger = createLedger();
-  const group = "freezing-brokers-group";
-  const load = await startLoad(lab.process({ producer: { timeoutMs: 60_000 } }), {
-    topic,
-    keys: 64,
-    ledger,
-    pauseMs: 5,
-  });
-  const member = await startMember(lab.process(), { topic, group, ledger });
-  await until(() => member.handled > 1_000, { timeoutMs: 30_000, what: "the member to work" });
-  for (const node of [1, 2]) {
-    await lab.cluster.pause(node);
-    const { handled } = member;
-    await until(() => member.handled > handled + 500, {
-      timeoutMs: 60_000,
-      what: `the member to go on without node ${node}`,
-    });
-    await lab.cluster.resume(node);
-    await sleep(5_000);
-  }
-  const published = await load.stop();
-  await closeBooks(
-    lab.process(),
-    { group, ledger, timeoutMs: 90_000 },
-    { maxDuplicates: published },
-  );
-  figures({
-    published,
-    duplicates: ledger.duplicates,
-    "longest publish gap ms": load.longestGapMs,
-    "longest consume gap ms": member.longestGapMs,
-  });
-  await member.close();
-});
-
 test("a topic that is deleted does not stop the other topics of its member", async () => {
   await using lab = await KafkaLab.start();
   const [kept, deleted] = ["kept", "deleted"] as const;
