@@ -9,6 +9,20 @@ function address(port: number): Buffer {
   return bytes;
 }
 
+/** An answer with its length in front. */
+function answer(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+test("an answer is passed on whole, although it ends as an address begins", () => {
+  const rewrite = addressRewriter(9_092, 0x31_31);
+  const out = rewrite(answer(address(9_092)));
+  expect(out).toEqual(answer(address(0x31_31)));
+  expect(rewrite(answer(Buffer.from("127.0")))).toEqual(answer(Buffer.from("127.0")));
+});
+
 test("an address is replaced wherever a stream is cut, and everything else is left alone", () => {
   const part = fc.oneof(
     fc.constant(address(9_092)),
@@ -21,7 +35,7 @@ test("an address is replaced wherever a stream is cut, and everything else is le
       fc.array(part),
       fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
       (parts, cuts) => {
-        const stream = Buffer.concat([...parts, Buffer.from("end")]);
+        const stream = answer(Buffer.concat(parts));
         const rewrite = addressRewriter(9_092, 5_555);
         const out: Buffer[] = [];
         for (let at = 0, cut = 0; at < stream.length; cut += 1) {

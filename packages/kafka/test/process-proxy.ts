@@ -4,6 +4,7 @@ import type { Server, Socket } from "node:net";
 
 const HOST = "127.0.0.1";
 const PORT_BYTES = 4;
+const LENGTH_BYTES = 4;
 
 /**
  * The network of one simulated process, for clients whose sockets cannot be had: a TCP proxy to one broker that can be
@@ -79,20 +80,44 @@ export class ProcessProxy {
 }
 
 /**
- * Replaces `127.0.0.1` followed by one port with the same followed by another, in a stream that may be cut anywhere.
- * Exported for its test.
+ * Replaces `127.0.0.1` followed by one port with the same followed by another, in a stream of Kafka's answers that may
+ * be cut anywhere. A part of an address is held back only inside an answer: behind its end nothing more comes until
+ * the client has asked again. Exported for its test.
  */
 export function addressRewriter(from: number, to: number): (bytes: Buffer) => Buffer {
   const searched = address(from);
   const replacement = address(to);
+  const isAtEnd = answerEnds();
   let held: Buffer = Buffer.alloc(0);
   return (bytes) => {
     const all = Buffer.concat([held, bytes]);
     for (let at = all.indexOf(searched); at >= 0; at = all.indexOf(searched, at + 1))
       replacement.copy(all, at);
-    const holdFrom = startOfPart(all, searched);
+    const holdFrom = isAtEnd(bytes) ? all.length : startOfPart(all, searched);
     held = all.subarray(holdFrom);
     return all.subarray(0, holdFrom);
+  };
+}
+
+/** Follows the lengths in front of answers; tells whether the last one is complete. */
+function answerEnds(): (bytes: Buffer) => boolean {
+  let length: Buffer = Buffer.alloc(0);
+  let left = 0;
+  return (bytes) => {
+    for (let at = 0; at < bytes.length;) {
+      const wanted = left > 0 ? left : LENGTH_BYTES - length.length;
+      const piece = bytes.subarray(at, at + wanted);
+      at += piece.length;
+      if (left > 0) {
+        left -= piece.length;
+        continue;
+      }
+      length = Buffer.concat([length, piece]);
+      if (length.length < LENGTH_BYTES) continue;
+      left = length.readInt32BE(0);
+      length = Buffer.alloc(0);
+    }
+    return left === 0 && length.length === 0;
   };
 }
 

@@ -122,6 +122,18 @@ describe("OffsetCommits", () => {
     expect(commits.isWaiting).toBe(false);
   });
 
+  it("fails at once when no broker can be reached, also while it waits for the one before", async () => {
+    const { commits, handed, clock } = setUp();
+    void commits.commit(AT_5).catch(() => undefined);
+    await settle();
+    clock.advance(1_000);
+    const second = outcome(commits.commit(AT_9));
+    await settle();
+    commits.unreachable(new BusError("BUS_CONNECT", "all connections are down"));
+    expect(await second).toBe("BUS_TRANSPORT");
+    expect([handed, clock.pending]).toEqual([[AT_5], 0]);
+  });
+
   it("is fenced once it leaves, which is complete when the last answer has come", async () => {
     const { commits, answer, handed } = setUp();
     const committing = outcome(commits.commit(AT_5));

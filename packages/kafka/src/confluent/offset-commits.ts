@@ -3,6 +3,9 @@ import type { BusError, Clock } from "@bus/core";
 import type { NativeError, NativeListeners, NativePosition } from "./confluent-client-types.ts";
 import { LOCAL, mapConfluentError } from "./map-confluent-error.ts";
 
+/** Stands for a commit that waits for the one before it. */
+const NOTHING: readonly NativePosition[] = Object.freeze([]);
+
 /** What commits need. */
 export interface OffsetCommitsParts {
   readonly group: string;
@@ -80,7 +83,10 @@ export class OffsetCommits {
   async commit(positions: readonly NativePosition[]): Promise<void> {
     if (positions.length === 0) return;
     const deadlineAtMs = this.#parts.clock.monotonicMs() + this.#parts.timeoutMs;
-    await this.#until(deadlineAtMs, (done) => this.#whenAnswered(done));
+    await this.#until(deadlineAtMs, (done) => {
+      this.#waiting = { positions: NOTHING, resolve: done, reject: done };
+      this.#whenAnswered(done);
+    });
     if (this.#hasLeft) throw notMember(this.#parts.group);
     await this.#until(deadlineAtMs, (done) => this.#start(positions, done));
   }
