@@ -1,0 +1,179 @@
+import type { HeaderList, OutgoingMessage } from "@bus/core";
+
+/** What a header block says about a message, beside its subject and payload. */
+export interface DecodedHeaderBlock {
+  readonly headers: HeaderList;
+  readonly key: Uint8Array | null;
+  readonly isTombstone: boolean;
+  /** What the publisher said, milliseconds since the Unix epoch; `undefined` when it left that to the server. */
+  readonly timestampMs: number | undefined;
+}
+
+/** The header whose value the stream knows a message by within its duplicate window. */
+export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
+
+const FIRST_LINE = "NATS/1.0\r\n";
+const KEY = "Bus-Key";
+const TOMBSTONE = "Bus-Tombstone";
+const TIMESTAMP = "Bus-Timestamp";
+/** Says that names and values of this block are percent-encoded where they need it. */
+const ESCAPED = "Bus-Escaped";
+const OWN_NAME = /^(?:bus-(?:key|tombstone|timestamp|escaped)$|nats-)/i;
+const PLAIN_NAME = /^[!-9;-~]+$/;
+const TO_ESCAPE = /[^!-$&-9;-~]/g;
+const OWN_TO_ESCAPE = /^./;
+
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const PERCENT = 0x25;
+const COLON = 0x3a;
+const LINE_FEED = 0x0a;
+
+/**
+ * Write the header block of a message: its id, key, marks and headers, in order.
+ *
+ * A header is written as it is when NATS can carry it so. Otherwise (bytes that are not printable ASCII, white space at
+ * an end, a name that the server or @bus gives a meaning) the names and values of the whole block are percent-encoded and `Bus-Escaped` says so.
+ *
+ * @param messageId - Not written when the message has a header `Nats-Msg-Id` of its own.
+ *
+ * Source: ADR-4, NATS message headers.
+ */
+export function encodeHeaderBlock(message: OutgoingMessage, messageId: string): Uint8Array {
+  const { headers, key, value, timestampMs } = message;
+  let own = "";
+  let isEscaped = false;
+  let ownId: Uint8Array | undefined;
+  for (const [name, bytes] of headers) {
+    if (name === MESSAGE_ID_HEADER) ownId = bytes.length > 0 ? bytes : ownId;
+    else if (!isPlainName(name) || !isPlain(bytes)) isEscaped = true;
+  }
+  if (key !== null) own += `${KEY}: ${isPlainKey(key) ? latin1(key) : escapeBytes(key)}\r\n`;
+  if (value === null) own += `${TOMBSTONE}: 1\r\n`;
+  if (timestampMs !== undefined) own += `${TIMESTAMP}: ${timestampMs}\r\n`;
+  if (isEscaped) own += `${ESCAPED}: 1\r\n`;
+  const id = ownId === undefined ? messageId : plainId(ownId);
+  let block = `${FIRST_LINE}${MESSAGE_ID_HEADER}: ${id}\r\n${own}`;
+  for (const [name, bytes] of headers) {
+    if (name === MESSAGE_ID_HEADER) continue;
+    block += isEscaped
+      ? `${escapeName(name)}: ${escapeBytes(bytes)}\r\n`
+      : `${name}: ${latin1(bytes)}\r\n`;
+  }
+  return Buffer.from(`${block}\r\n`, "latin1");
+}
+
+/**
+ * A header block that asks whether a message with this id is stored, without storing anything: a stream that knows the
+ * id answers as for a duplicate, any other refuses since its last message has another id.
+ */
+export function encodeQuestion(messageId: string): Uint8Array {
+  const impossible = `Nats-Expected-Last-Msg-Id: ?${messageId}`;
+  return Buffer.from(
+    `${FIRST_LINE}${MESSAGE_ID_HEADER}: ${messageId}\r\n${impossible}\r\n\r\n`,
+    "latin1",
+  );
+}
+
+/** The id that a block made by `encodeHeaderBlock` carries. */
+export function messageIdOf(message: OutgoingMessage, messageId: string): string {
+  const own = message.headers.findLast(
+    ([name, value]) => name === MESSAGE_ID_HEADER && value.length > 0,
+  );
+  return own === undefined ? messageId : plainId(own[1]);
+}
+
+/**
+ * Read a header block. Headers that are the server's own (`Nats-…`, the message id among them) are left out: passed on with a
+ * copy of the message, they would make the stream take the copy for a duplicate.
+ *
+ * @param block - From `NATS/1.0` on; values in the result may be views into it.
+ */
+export function decodeHeaderBlock(block: Uint8Array): DecodedHeaderBlock {
+  const lines = readLines(block);
+  const isEscaped = lines.some(([name]) => name === ESCAPED);
+  const headers: (readonly [string, Uint8Array])[] = [];
+  let key: Uint8Array | null = null;
+  let isTombstone = false;
+  let timestampMs: number | undefined;
+  for (const [name, value] of lines) {
+    if (name === KEY) key = unescapeBytes(value);
+    else if (name === TOMBSTONE) isTombstone = true;
+    else if (name === TIMESTAMP) timestampMs = Number(latin1(value));
+    else if (OWN_NAME.test(name)) continue;
+    else if (isEscaped) headers.push([unescapeName(name), unescapeBytes(value)]);
+    else headers.push([name, value]);
+  }
+  return { headers, key, isTombstone, timestampMs };
+}
+
+function readLines(block: Uint8Array): readonly (readonly [string, Uint8Array])[] {
+  const lines: (readonly [string, Uint8Array])[] = [];
+  let start = block.indexOf(LINE_FEED) + 1;
+  while (start > 0 && start < block.length) {
+    const end = block.indexOf(LINE_FEED, start);
+    if (end < 0) break;
+    const colon = block.indexOf(COLON, start);
+    if (colon > start && colon < end) {
+      const from = block[colon + 1] === SPACE ? colon + 2 : colon + 1;
+      lines.push([latin1(block.subarray(start, colon)), block.subarray(from, end - 1)]);
+    }
+    start = end + 1;
+  }
+  return lines;
+}
+
+function isPlainName(name: string): boolean {
+  return PLAIN_NAME.test(name) && !OWN_NAME.test(name);
+}
+
+function isPlain(value: Uint8Array): boolean {
+  const { length } = value;
+  for (let index = 0; index < length; index += 1) {
+    const byte = value[index] ?? 0;
+    if (byte < SPACE || byte >= DELETE) return false;
+  }
+  return value[0] !== SPACE && value[length - 1] !== SPACE;
+}
+
+function plainId(id: Uint8Array): string {
+  return isPlain(id) ? latin1(id) : escapeBytes(id);
+}
+
+function isPlainKey(key: Uint8Array): boolean {
+  return isPlain(key) && !key.includes(PERCENT);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+}
+
+/** Percent-encode UTF-8; the first character of a name that has a meaning too, so that it loses that meaning on the wire. */
+function escapeName(name: string): string {
+  const utf8 = latin1(Buffer.from(name, "utf8"));
+  const escaped = utf8.replace(TO_ESCAPE, percent);
+  return OWN_NAME.test(name) ? escaped.replace(OWN_TO_ESCAPE, percent) : escaped;
+}
+
+function escapeBytes(bytes: Uint8Array): string {
+  return latin1(bytes).replace(TO_ESCAPE, percent);
+}
+
+function percent(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+}
+
+function unescapeName(name: string): string {
+  return unescapeText(name).toString("utf8");
+}
+
+function unescapeBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.includes(PERCENT) ? unescapeText(latin1(bytes)) : bytes;
+}
+
+function unescapeText(text: string): Buffer {
+  const plain = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(plain, "latin1");
+}
