@@ -134,8 +134,8 @@ export class AggregateEngine {
   }
 
   #laneDetail(): string {
-    const { total, active, running, queued, waiting } = this.pool.numbers();
-    const detail = `${active} of ${total} lanes active, ${running} handlers running, ${queued} messages queued`;
+    const { total, active, running, retrying, queued, waiting } = this.pool.numbers();
+    const detail = `${active} of ${total} lanes active, ${running} handlers running, ${retrying} messages between attempts, ${queued} queued`;
     return waiting === 0 ? detail : `${detail}, ${waiting} aggregates wait for a lane`;
   }
 

@@ -14,9 +14,9 @@ export class KeyFailures {
 
   /** The run that forgets a failure when its delivery has settled. */
   guardRun(run: RunDelivery): RunDelivery {
-    return (delivery) => {
-      if (this.#errors.size === 0) return run(delivery);
-      return run(delivery).then(() => void this.#errors.delete(idOf(delivery)));
+    return (delivery, slot) => {
+      if (this.#errors.size === 0) return run(delivery, slot);
+      return run(delivery, slot).then(() => void this.#errors.delete(idOf(delivery)));
     };
   }
 

@@ -1,3 +1,4 @@
+import type { ReturningRun } from "@bus/core/adapter";
 import { aggregateIdOf } from "./aggregate-id.ts";
 import type { Lane } from "./lane.ts";
 import type { LaneCounts } from "./lane-set.ts";
@@ -7,6 +8,8 @@ import { QueuedMessage } from "./queued-message.ts";
 export interface LaneNumbers extends LaneCounts {
   /** Handlers running, over lanes and direct runs. */
   readonly running: number;
+  /** Messages that failed and wait: for their next attempt, or until their dead letter is stored. They need no handler. */
+  readonly retrying: number;
   /** Messages that wait for a handler. */
   readonly queued: number;
   /** Age of the message that has waited longest; 0 when none waits. */
@@ -20,7 +23,7 @@ export interface HotAggregate {
   readonly topic: string;
   /** Messages that wait for a handler. */
   readonly queued: number;
-  /** Handlers running: at most 1 in order. */
+  /** Messages begun and not settled, whether their handler runs or they wait after a failure: at most 1 in order. */
   readonly running: number;
   /** Age of its message that has waited longest; 0 when none waits. */
   readonly oldestWaitMs: number;
@@ -29,7 +32,7 @@ export interface HotAggregate {
 /** Count what waits, message by message; the pool's own counter must agree. */
 export function countQueue(
   lanes: Iterable<Lane>,
-  ready: Iterable<Lane | QueuedMessage>,
+  ready: Iterable<Lane | QueuedMessage | ReturningRun>,
   nowMs: number,
 ): { readonly queued: number; readonly oldestWaitMs: number } {
   let queued = 0;

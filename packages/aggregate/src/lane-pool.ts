@@ -1,4 +1,5 @@
 import type { Clock, Delivery, Histogram } from "@bus/core";
+import { ReturningRun } from "@bus/core/adapter";
 import type { Intake } from "./intake.ts";
 import type { Lane } from "./lane.ts";
 import { countQueue, hottestOf } from "./lane-census.ts";
@@ -12,6 +13,7 @@ import { route } from "./route.ts";
 import type { AggregateState, Mode } from "./route.ts";
 import { QueuedMessage, QueuedMessages } from "./queued-message.ts";
 import { Slot } from "./slot.ts";
+import type { SlotKeeper } from "./slot.ts";
 
 /** How a pool works; see `AggregateOptions` for each. */
 export interface LanePoolOptions {
@@ -33,9 +35,10 @@ export interface LanePoolParts {
  * Runs deliveries of one aggregate one at a time and in order, those of different aggregates at once, up to
  * `concurrency` handlers over all subscriptions.
  *
- * What can run is in one ring: lanes whose head waits, and direct messages. A lane gives one message away and goes to
- * the end, so that each of n ready lanes gets every n-th handler and a hot one delays only itself. Nothing is scanned
- * per message: every step is O(1) amortised.
+ * What can run is in one ring: lanes whose head waits, direct messages, and runs that waited for their next attempt
+ * without a slot (their lanes stay theirs). A lane gives one message away and goes to the end, so that each of n ready
+ * lanes gets every n-th handler and a hot one delays only itself. Nothing is scanned per message: every step is O(1)
+ * amortised.
  */
 export class LanePool {
   /** Read for every message; a change takes effect with the next one. */
@@ -47,10 +50,13 @@ export class LanePool {
   readonly #waits: Histogram;
   readonly #lanes: LaneSet;
   readonly #limiter: LaneLimiter | undefined;
-  readonly #ready = new Ring<Lane | QueuedMessage>();
+  readonly #ready = new Ring<Lane | QueuedMessage | ReturningRun>();
   readonly #messages = new QueuedMessages();
   readonly #freeSlots: Slot[] = [];
+  readonly #slots: SlotKeeper;
   #running = 0;
+  #retrying = 0;
+  #filling = false;
   #queued = 0;
   #cancelSweep: (() => void) | undefined;
 
@@ -62,6 +68,11 @@ export class LanePool {
     this.#clock = parts.clock;
     this.#waits = parts.waits;
     this.#lanes = new LaneSet(options.maxLanes);
+    this.#slots = {
+      gaveBack: () => this.#gaveBack(),
+      takeAgain: (signal) => this.#takeAgain(signal),
+      ended: (slot) => this.#onEnded(slot),
+    };
     const limit = options.aggregateRateLimit;
     this.#limiter =
       limit === undefined
@@ -123,6 +134,7 @@ export class LanePool {
     return {
       ...this.#lanes.counts(),
       running: this.#running,
+      retrying: this.#retrying,
       queued: this.#queued,
       oldestWaitMs: queue.oldestWaitMs,
     };
@@ -188,20 +200,44 @@ export class LanePool {
   }
 
   #start(lane: Lane | undefined, intake: Intake, delivery: Delivery): void {
-    const slot = this.#freeSlots.pop() ?? new Slot((ended) => this.#onEnded(ended));
+    const slot = this.#freeSlots.pop() ?? new Slot(this.#slots);
     slot.lane = lane;
     slot.intake = intake;
     this.#running++;
     // `run` never rejects; were it to, a slot lost for ever would be the worse defect.
-    intake.run(delivery).then(slot.ended, slot.ended);
+    intake.run(delivery, slot).then(slot.ended, slot.ended);
+  }
+
+  #gaveBack(): void {
+    this.#running--;
+    this.#retrying++;
+    this.#fillSlots();
+  }
+
+  async #takeAgain(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    if (this.#running >= this.#concurrency) {
+      const returning = new ReturningRun(signal);
+      this.#ready.push(returning);
+      return returning.settled;
+    }
+    this.#returned();
+    return true;
+  }
+
+  #returned(): void {
+    this.#retrying--;
+    this.#running++;
   }
 
   #onEnded(slot: Slot): void {
     const { lane, intake } = slot;
+    if (slot.taken) this.#running--;
+    else this.#retrying--;
     slot.lane = undefined;
     slot.intake = undefined;
+    slot.taken = true;
     this.#freeSlots.push(slot);
-    this.#running--;
     if (lane !== undefined) this.#runEnded(lane);
     intake?.settled();
     this.#fillSlots();
@@ -217,12 +253,20 @@ export class LanePool {
     else this.#rest(lane);
   }
 
+  /** Not nested: a run that fails at once gives its slot back before it has returned. */
   #fillSlots(): void {
-    while (this.#running < this.#concurrency) {
-      const next = this.#ready.shift();
-      if (next === undefined) return;
-      if (next instanceof QueuedMessage) this.#startQueued(next);
-      else this.#startHead(next);
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      while (this.#running < this.#concurrency) {
+        const next = this.#ready.shift();
+        if (next === undefined) return;
+        if (next instanceof QueuedMessage) this.#startQueued(next);
+        else if (!(next instanceof ReturningRun)) this.#startHead(next);
+        else if (next.letIn()) this.#returned();
+      }
+    } finally {
+      this.#filling = false;
     }
   }
 

@@ -12,6 +12,8 @@ type Step =
       readonly times: number;
     }
   | { readonly kind: "end"; readonly which: number }
+  | { readonly kind: "fail"; readonly which: number }
+  | { readonly kind: "retry"; readonly which: number }
   | { readonly kind: "flip" }
   | { readonly kind: "pass"; readonly ms: number }
   | { readonly kind: "drain"; readonly partition: number };
@@ -30,6 +32,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 10, arbitrary: fc.record({ kind: fc.constant("end" as const), which: fc.nat(100) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("fail" as const), which: fc.nat(100) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("retry" as const), which: fc.nat(100) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("flip" as const) }) },
   {
     weight: 1,
@@ -43,6 +47,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("drain" as const), partition: fc.nat(2) }),
   },
 );
+
+const steps = fc.array(step, { maxLength: 150, size: "max" });
 
 const options = fc.record({
   concurrency: fc.integer({ min: 1, max: 6 }),
@@ -76,6 +82,12 @@ async function perform(world: PoolWorld, action: Step): Promise<void> {
       return;
     case "end":
       return world.end(world.running[action.which % Math.max(1, world.running.length)]);
+    case "fail":
+      world.running[action.which % Math.max(1, world.running.length)]?.fail();
+      return settle();
+    case "retry":
+      world.failed[action.which % Math.max(1, world.failed.length)]?.retry();
+      return settle();
     case "flip":
       world.pool.mode = world.pool.mode === "recovery" ? "normal" : "recovery";
       return;
@@ -95,6 +107,7 @@ function checkCounters(world: PoolWorld): void {
   const queued = open.filter((entry) => entry.runs === 0).length;
   expect(numbers.running).toBe(world.running.length);
   expect(numbers.running).toBeLessThanOrEqual(world.options.concurrency);
+  expect(numbers.retrying).toBe(world.failed.length + world.returning.size);
   expect(numbers.queued).toBe(queued);
   expect(numbers.active + numbers.idle).toBe(numbers.total);
   expect(numbers.total).toBeLessThanOrEqual(world.options.maxLanes);
@@ -108,7 +121,8 @@ function checkCounters(world: PoolWorld): void {
     numbers.running < world.options.concurrency &&
     world.options.aggregateRateLimit === undefined
   ) {
-    const busyKeys = new Set(world.running.map((run) => run.entry.key));
+    expect(world.returning.size).toBe(0);
+    const busyKeys = new Set(world.begun.map(({ key }) => key));
     for (const entry of open.filter(({ runs }) => runs === 0)) {
       expect(
         busyKeys.has(entry.key) || numbers.waiting > 0,
@@ -142,34 +156,38 @@ async function checkEnd(world: PoolWorld): Promise<void> {
   expect(world.clock.pending).toBe(0);
 }
 
+/** @returns How often a run that wanted its slot again was seen to wait for one. */
 async function play(
   given: PoolWorldOptions,
-  steps: readonly Step[],
+  actions: readonly Step[],
   onBegin: PoolWorld["onBegin"],
-): Promise<void> {
+): Promise<number> {
   const world = new PoolWorld({ partitions: 3, ...given });
   const failures: unknown[] = [];
-  world.onBegin = (entry, running) => {
+  world.onBegin = (entry, begun) => {
     try {
-      onBegin(entry, running);
+      onBegin(entry, begun);
     } catch (error) {
       failures.push(error);
     }
   };
-  for (const action of steps) {
+  let waited = 0;
+  for (const action of actions) {
     await perform(world, action);
     checkCounters(world);
+    waited += world.returning.size;
   }
   await checkEnd(world);
   expect(failures).toEqual([]);
+  return waited;
 }
 
 /** Watches order and overlap of each key; `allowed` tells which pairs may break them. */
 function watchKeys(allowed: (earlier: Entry, later: Entry) => boolean): PoolWorld["onBegin"] {
   const begun = new Map<string, Entry[]>();
-  return (entry, running) => {
+  return (entry, unended) => {
     if (entry.key === "") return;
-    for (const { entry: other } of running) {
+    for (const other of unended) {
       if (other.key === entry.key && !allowed(other, entry))
         throw new Error(`${entry.key}${entry.sequence} overlaps ${other.sequence}`);
     }
@@ -185,27 +203,29 @@ function watchKeys(allowed: (earlier: Entry, later: Entry) => boolean): PoolWorl
 const runs = { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 100) };
 
 test("an aggregate is handled in order and never twice at once, whatever interleaves", async () => {
+  let waited = 0;
   await fc.assert(
-    fc.asyncProperty(options, fc.array(step, { maxLength: 150, size: "max" }), (given, steps) =>
-      play(
+    fc.asyncProperty(options, steps, async (given, actions) => {
+      waited += await play(
         { ...given, promise: "ordered" },
-        steps,
+        actions,
         watchKeys(() => false),
-      ),
-    ),
+      );
+    }),
     runs,
   );
+  expect(waited).toBeGreaterThan(0);
 }, 60_000);
 
 test("with overlapping runs allowed, only messages that came in normal mode overlap or overtake", async () => {
   await fc.assert(
-    fc.asyncProperty(options, fc.array(step, { maxLength: 150, size: "max" }), (given, steps) =>
-      play(
+    fc.asyncProperty(options, steps, async (given, actions) => {
+      await play(
         { ...given, promise: "overlapping" },
-        steps,
+        actions,
         watchKeys((earlier, later) => earlier.mode === "normal" && later.mode === "normal"),
-      ),
-    ),
+      );
+    }),
     runs,
   );
 }, 60_000);

@@ -112,6 +112,7 @@ export type {
 } from "./contracts/plugin.ts";
 export type {
   FlowControl,
+  HandlerSlot,
   Ordering,
   RunDelivery,
   Scheduler,

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { Delivery, Histogram } from "@bus/core";
+import type { Delivery, HandlerSlot, Histogram } from "@bus/core";
 import { manualClock } from "@bus/testkit";
 import type { ManualClock } from "@bus/testkit";
 import { KeyScheduler } from "../../src/key-scheduler.ts";
@@ -18,6 +18,8 @@ export interface Entry {
   readonly delivery: Delivery;
   /** How often it was passed to `run`. */
   runs: number;
+  /** Attempts that were begun. */
+  attempts: number;
   handled: boolean;
   released: boolean;
 }
@@ -26,6 +28,15 @@ export interface Entry {
 export interface OpenRun {
   readonly entry: Entry;
   end(): void;
+  /** Fail: the run waits without its slot until the test retries it, or its ownership ends. */
+  fail(): void;
+}
+
+/** A run that failed and waits. */
+export interface FailedRun {
+  readonly entry: Entry;
+  /** The wait is over: run again as soon as there is a slot. */
+  retry(): void;
 }
 
 /** What the world is made of. */
@@ -42,10 +53,16 @@ export class PoolWorld {
   readonly options: LanePoolOptions;
   readonly entries: Entry[] = [];
   readonly running: OpenRun[] = [];
+  /** Runs that failed and wait for `retry`. */
+  readonly failed: FailedRun[] = [];
+  /** Runs that were told to run again and wait for a slot. */
+  readonly returning: Set<Entry> = new Set();
   readonly paused: Set<number> = new Set();
   readonly waits: number[] = [];
-  /** Called when a handler begins, before it is in `running`. */
-  onBegin: (entry: Entry, running: readonly OpenRun[]) => void = () => undefined;
+  /** Called when a handler begins for the first time, with the messages that have begun and not ended. */
+  onBegin: (entry: Entry, begun: readonly Entry[]) => void = () => undefined;
+  /** Keys whose handler throws before it returns, for the first time. */
+  failsAtOnce: (key: string) => boolean = () => false;
   /** Keys whose extraction throws. */
   readonly badKeys: Set<string> = new Set();
   readonly keyFailures: unknown[] = [];
@@ -62,7 +79,7 @@ export class PoolWorld {
     this.#ownerships = Array.from({ length: partitions }, () => new AbortController());
     this.#scheduler = new KeyScheduler({
       pool: this.pool,
-      run: (delivery) => this.#run(delivery),
+      run: (delivery, slot) => this.#run(delivery, slot),
       spec: { topic: "orders" },
       flow: {
         pause: ({ partition }) => void this.paused.add(partition),
@@ -86,6 +103,7 @@ export class PoolWorld {
       mode: this.pool.mode,
       delivery,
       runs: 0,
+      attempts: 0,
       handled: false,
       released: false,
     };
@@ -112,10 +130,16 @@ export class PoolWorld {
   async endAll(): Promise<void> {
     for (;;) {
       await settle();
-      if (this.running.length === 0 && this.pool.numbers().queued === 0) return;
+      if (this.begun.length === 0 && this.pool.numbers().queued === 0) return;
+      for (const run of Array.from(this.failed)) run.retry();
       for (const run of Array.from(this.running)) run.end();
       this.clock.advance(1000);
     }
+  }
+
+  /** Messages whose handler runs, or that wait after it failed. */
+  get begun(): readonly Entry[] {
+    return [...[...this.running, ...this.failed].map(({ entry }) => entry), ...this.returning];
   }
 
   drained(): Promise<void> {
@@ -126,7 +150,7 @@ export class PoolWorld {
     return this.running.map((run) => `${run.entry.key}${run.entry.sequence}`);
   }
 
-  async #run(delivery: Delivery): Promise<void> {
+  async #run(delivery: Delivery, slot: HandlerSlot | undefined): Promise<void> {
     const entry = this.#byDelivery.get(delivery);
     if (entry === undefined) throw new Error("a delivery that was never made was run");
     entry.runs++;
@@ -134,18 +158,52 @@ export class PoolWorld {
       entry.released = true;
       return;
     }
-    this.onBegin(entry, this.running);
-    await new Promise<void>((resolve) => {
-      const run: OpenRun = {
-        entry,
-        end: () => {
-          this.running.splice(this.running.indexOf(run), 1);
-          entry.handled = true;
-          resolve();
-        },
+    this.onBegin(entry, this.begun);
+    while (this.#failsNow(entry) || (await this.#attempt(entry)) === "failed") {
+      slot?.giveBack();
+      if (await this.#retries(entry, slot)) continue;
+      entry.released = true;
+      return;
+    }
+    entry.handled = true;
+  }
+
+  #failsNow(entry: Entry): boolean {
+    const failsNow = entry.attempts === 0 && this.failsAtOnce(entry.key);
+    entry.attempts++;
+    return failsNow;
+  }
+
+  #attempt(entry: Entry): Promise<"ended" | "failed"> {
+    return new Promise((resolve) => {
+      const leave = (outcome: "ended" | "failed") => (): void => {
+        this.running.splice(this.running.indexOf(run), 1);
+        resolve(outcome);
       };
+      const run: OpenRun = { entry, end: leave("ended"), fail: leave("failed") };
       this.running.push(run);
     });
+  }
+
+  /** Wait as the failure chain does: until the test retries or the ownership ends, then for a slot. */
+  async #retries(entry: Entry, slot: HandlerSlot | undefined): Promise<boolean> {
+    const { draining } = entry.delivery;
+    const isDue = await new Promise<boolean>((resolve) => {
+      const leave = (due: boolean): void => {
+        this.failed.splice(this.failed.indexOf(run), 1);
+        draining.removeEventListener("abort", onAbort);
+        if (due) this.returning.add(entry);
+        resolve(due);
+      };
+      const onAbort = (): void => leave(false);
+      const run: FailedRun = { entry, retry: () => leave(true) };
+      this.failed.push(run);
+      if (draining.aborted) leave(false);
+      else draining.addEventListener("abort", onAbort);
+    });
+    const isIn = isDue && (slot === undefined || (await slot.takeAgain(draining)));
+    this.returning.delete(entry);
+    return isIn;
   }
 
   #laneKey(key: string): string {

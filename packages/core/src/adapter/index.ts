@@ -6,6 +6,7 @@ export { OffsetTracker } from "./offset-tracker.ts";
 export { optionTable } from "../options/option-table.ts";
 export { systemClock } from "./system-clock.ts";
 export { validateOptions } from "../options/validate-options.ts";
+export { ReturningRun } from "./returning-run.ts";
 export { wait } from "./wait.ts";
 
 export type { BackOffPolicy } from "./back-off.ts";

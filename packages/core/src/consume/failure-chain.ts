@@ -9,7 +9,7 @@ import type {
   RetryPolicy,
 } from "../contracts/failure.ts";
 import type { SettledOutcome } from "../contracts/observer.ts";
-import type { SubscriptionSpec } from "../contracts/scheduler.ts";
+import type { HandlerSlot, SubscriptionSpec } from "../contracts/scheduler.ts";
 import type { BusReporter } from "../observe/bus-reporter.ts";
 import { decideWithoutPlugin, retryForEver } from "./retry-for-ever.ts";
 
@@ -22,6 +22,8 @@ export interface FailedRun {
   readonly error: unknown;
   readonly stage: Failure["stage"];
   readonly attempt: number;
+  /** What the run occupies; given back while it waits. */
+  readonly slot: HandlerSlot | undefined;
   /** Run the handler once more; resolves to `undefined` on success, to the failure otherwise. Never rejects. */
   readonly again: (attempt: number) => Promise<FailedAttempt | undefined>;
 }
@@ -53,8 +55,9 @@ export interface FailureChainParts {
 }
 
 /**
- * What happens after a handler failed: classify → retry in place → dead letter → settle. Entered only on failure, in
- * the scheduler's slot, so that a failing message holds its own key or partition and nothing else.
+ * What happens after a handler failed: classify → retry in place → dead letter → settle. Entered only on failure, inside
+ * the scheduler's run, so that a failing message holds its own key or partition and nothing else: the scheduler's slot
+ * is given back while it waits, and for good once it is a dead letter, since storing one runs no handler.
  */
 export class FailureChain {
   readonly #parts: FailureChainParts;
@@ -80,7 +83,7 @@ export class FailureChain {
         firstFailedAtMs,
         lastFailedAtMs: clock.now(),
       };
-      if (await this.#settledBy(failure)) return;
+      if (await this.#settledBy(failure, run.slot)) return;
       attempt++;
       failed = await run.again(attempt);
     }
@@ -88,7 +91,7 @@ export class FailureChain {
   }
 
   /** Carry out the decision on one failure; `false` asks for another run. */
-  async #settledBy(failure: Failure): Promise<boolean> {
+  async #settledBy(failure: Failure, slot: HandlerSlot | undefined): Promise<boolean> {
     const { delivery } = failure;
     if (delivery.draining.aborted) return this.#finish(delivery, "aborted");
     const decision = this.#decide(failure);
@@ -97,28 +100,39 @@ export class FailureChain {
       case "skip":
         return this.#finish(delivery, "skipped");
       case "deadLetter":
-        return this.#storeDeadLetter(failure, decision.errorClass);
+        return this.#storeDeadLetter(failure, decision.errorClass, slot);
       case "retry":
-        return this.#holdForRetry(failure, decision.afterMs);
+        return this.#holdForRetry(failure, decision.afterMs, slot);
       default:
         return decision satisfies never;
     }
   }
 
-  async #holdForRetry(failure: Failure, afterMs: number): Promise<boolean> {
-    const { delivery } = failure;
-    const { nackUpToMs } = this.#parts;
+  async #holdForRetry(
+    { delivery }: Failure,
+    afterMs: number,
+    slot: HandlerSlot | undefined,
+  ): Promise<boolean> {
+    const { clock, nackUpToMs } = this.#parts;
+    const { draining } = delivery;
     if (nackUpToMs !== undefined && afterMs <= nackUpToMs)
       return this.#finish(delivery, "nack", afterMs);
-    if (await wait(this.#parts.clock, afterMs, delivery.draining)) return false;
+    slot?.giveBack();
+    const isDue = await wait(clock, afterMs, draining);
+    if (isDue && (slot === undefined || (await slot.takeAgain(draining)))) return false;
     return this.#finish(delivery, "aborted");
   }
 
-  async #storeDeadLetter(failure: Failure, errorClass: string): Promise<boolean> {
+  async #storeDeadLetter(
+    failure: Failure,
+    errorClass: string,
+    slot: HandlerSlot | undefined,
+  ): Promise<boolean> {
     const { clock, random, reporter, spec, deadLetterPolicy } = this.#parts;
     const { delivery } = failure;
     if (deadLetterPolicy === undefined)
-      return this.#holdForRetry(failure, retryForEver(failure, random).afterMs);
+      return this.#holdForRetry(failure, retryForEver(failure, random).afterMs, slot);
+    slot?.giveBack();
     for (let attempt = 1; !delivery.draining.aborted; attempt++) {
       try {
         await deadLetterPolicy(failure, errorClass);

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { manualClock } from "@bus/testkit";
 import type { AnyHandler } from "../contracts/plugin.ts";
+import type { HandlerSlot } from "../contracts/scheduler.ts";
 import { Skip } from "../errors/handler-outcomes.ts";
 import { fakeDelivery, fakeOwnership, settled } from "../../test/fake-delivery.ts";
 import { retryAfter, runOf } from "../../test/run-of.ts";
@@ -192,6 +193,79 @@ describe("the failure chain", () => {
     failing = false;
     await clock.advanceAsync(60_000);
     await done;
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+
+  /** A slot that writes down what is done with it. */
+  function loggedSlot(log: string[]): HandlerSlot {
+    return {
+      giveBack: () => void log.push("back"),
+      takeAgain: (signal) => {
+        log.push("again");
+        return Promise.resolve(!signal.aborted);
+      },
+    };
+  }
+
+  it("needs no slot while it waits, and has one again before its handler runs", async () => {
+    const clock = manualClock();
+    const log: string[] = [];
+    const { run } = runOf(
+      (_, { attempt }) => {
+        log.push(`run ${attempt}`);
+        if (attempt < 3) throw new Error("no");
+      },
+      { clock, retryPolicy: retryAfter(500) },
+    );
+    const delivery = fakeDelivery();
+    const done = run(delivery, loggedSlot(log));
+    await settled();
+    expect(log).toEqual(["run 1", "back"]);
+    await clock.advanceAsync(1_000);
+    await done;
+    expect(log).toEqual(["run 1", "back", "again", "run 2", "back", "again", "run 3"]);
+    expect(delivery.settlements).toEqual([{ kind: "ack" }]);
+  });
+
+  it("is released without another run when ownership ends while it waits for a slot", async () => {
+    const clock = manualClock();
+    const ownership = fakeOwnership();
+    const handler = vi.fn(() => Promise.reject(new Error("no")));
+    const { run } = runOf(handler, { clock, retryPolicy: retryAfter(500) });
+    const delivery = fakeDelivery({ ownership });
+    const slot: HandlerSlot = {
+      giveBack: () => undefined,
+      takeAgain: (signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve(false));
+        }),
+    };
+    const done = run(delivery, slot);
+    await clock.advanceAsync(500);
+    expect(delivery.settlements).toEqual([]);
+    ownership.draining.abort();
+    await done;
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(delivery.settlements).toEqual([{ kind: "release" }]);
+  });
+
+  it("needs no slot to store a dead letter, however often that is tried", async () => {
+    const clock = manualClock();
+    const log: string[] = [];
+    let tries = 0;
+    const { run } = runOf(() => Promise.reject(new Error("no")), {
+      clock,
+      retryPolicy: () => ({ kind: "deadLetter", errorClass: "POISON" }),
+      deadLetterPolicy: () => {
+        log.push("store");
+        return ++tries < 3 ? Promise.reject(new Error("down")) : Promise.resolve();
+      },
+    });
+    const delivery = fakeDelivery();
+    const done = run(delivery, loggedSlot(log));
+    await clock.advanceAsync(60_000);
+    await done;
+    expect(log).toEqual(["back", "store", "store", "store"]);
     expect(delivery.settlements).toEqual([{ kind: "ack" }]);
   });
 

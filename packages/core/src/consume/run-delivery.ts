@@ -44,7 +44,7 @@ export function createRun(parts: RunParts): RunDelivery {
     }
   }
 
-  return async function runDelivery(delivery) {
+  return async function runDelivery(delivery, slot) {
     if (delivery.draining.aborted) return finish(delivery, "aborted");
     let stage: FailedAttempt["stage"] = "decode";
     const run = running.begin(delivery, delivery.attempt);
@@ -60,7 +60,7 @@ export function createRun(parts: RunParts): RunDelivery {
       running.end(run);
       const { attempt } = delivery;
       const failed = { delivery, error: blame(run, error), stage, attempt };
-      return failures.handle({ ...failed, again: (next) => again(delivery, next) });
+      return failures.handle({ ...failed, slot, again: (next) => again(delivery, next) });
     }
     running.end(run);
     if (timed !== undefined) timer.end(timed, delivery);

@@ -38,8 +38,29 @@ export interface Scheduler {
   drained(): Promise<void>;
 }
 
-/** Runs a delivery to its settlement. Resolves when it has settled; never rejects. */
-export type RunDelivery = (delivery: Delivery) => Promise<void>;
+/**
+ * The place of a running delivery among the handlers that its scheduler lets run at once.
+ *
+ * A delivery that waits (for its next attempt, for a destination of dead letters that is down) needs no handler: it
+ * gives its slot back, and its scheduler goes on with others. What it holds in order stays held until it has settled.
+ */
+export interface HandlerSlot {
+  /** Give the slot back; once, before `takeAgain` or the end of the run. The scheduler may start another run at once. */
+  giveBack(): void;
+  /**
+   * Wait for a slot again, in turn with what waits for its first one; only after `giveBack`.
+   *
+   * @returns `true` with the slot taken; `false`, without one, as soon as `signal` has aborted. Never rejects.
+   */
+  takeAgain(signal: AbortSignal): Promise<boolean>;
+}
+
+/**
+ * Runs a delivery to its settlement. Resolves when it has settled; never rejects. It may end with its slot given back.
+ *
+ * @param slot - From a scheduler that bounds how many handlers run at once; it stays the delivery's until the run ends.
+ */
+export type RunDelivery = (delivery: Delivery, slot?: HandlerSlot) => Promise<void>;
 
 /** Makes the scheduler of one subscription. */
 export type SchedulerFactory = (

@@ -1,0 +1,121 @@
+import { createEventBus, definePlugin } from "@bus/core";
+import type { HandlerContext, Message } from "@bus/core";
+import { optionTable } from "@bus/core/adapter";
+import { memory, memoryBroker } from "@bus/memory";
+import { manualClock } from "@bus/testkit";
+import type { ManualClock } from "@bus/testkit";
+import { describe, expect, test } from "vitest";
+import { aggregate } from "../src/aggregate-plugin.ts";
+import type { Mode } from "../src/route.ts";
+import { OrderBooks, Orders } from "./support/orders.ts";
+import type { Order } from "./support/orders.ts";
+
+const CONCURRENCY = 64;
+const FAILING = 100;
+const GOOD = 9_900;
+const HANDLER_MS = 5;
+
+/** Failing aggregates first and in between, so that each has failed before the good ones are through. */
+function ids(failing: number): readonly string[] {
+  const every = GOOD / FAILING;
+  return Array.from({ length: FAILING }, (_, group) => [
+    ...(group < failing ? [`bad-${group}`] : []),
+    ...Array.from({ length: every }, (__, index) => `good-${(group * every + index) % 997}`),
+  ]).flat();
+}
+
+const later = (clock: ManualClock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.schedule(resolve, ms));
+
+interface Run {
+  /** Milliseconds of the clock until every good message was handled. */
+  readonly tookMs: number;
+  readonly peakRunning: number;
+  readonly retries: number;
+}
+
+/** Handle the good messages beside a number of aggregates that fail for ever. */
+async function handleBeside(failing: number, mode: Mode): Promise<Run> {
+  const clock = manualClock();
+  const books = new OrderBooks();
+  let good = 0;
+  let retries = 0;
+  const bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ broker: memoryBroker({ partitions: 8 }) }),
+    plugins: [aggregate({ concurrency: CONCURRENCY, startMode: mode })],
+  });
+  const work = async (message: Message<Order>, context: HandlerContext): Promise<void> => {
+    await later(clock, HANDLER_MS);
+    if (context.attempt > 1) retries++;
+    if (message.value.id.startsWith("bad-")) throw new Error("never");
+    good++;
+  };
+  await bus.subscribeWithAggregateId(Orders, books.handler(work));
+  await bus.start();
+  await books.publish(bus, ids(failing));
+  const startedMs = clock.monotonicMs();
+  while (good < GOOD && clock.monotonicMs() - startedMs < 60_000) await clock.advanceAsync(1);
+  const tookMs = clock.monotonicMs() - startedMs;
+  const closing = bus.close({ drainTimeoutMs: 1_000 });
+  await clock.advanceAsync(1_000);
+  expect(await closing).toEqual({ abandonedDeliveries: 0 });
+  return { tookMs, peakRunning: books.peakRunning, retries };
+}
+
+describe.each<Mode>(["recovery", "normal"])("in %s mode", (mode) => {
+  test("more failing aggregates than handlers at once leave all of these to the others", async () => {
+    const alone = await handleBeside(0, mode);
+    const beside = await handleBeside(FAILING, mode);
+    expect(beside.peakRunning).toBe(CONCURRENCY);
+    expect(beside.retries).toBeGreaterThan(FAILING);
+    expect(beside.tookMs).toBeLessThanOrEqual(alone.tookMs * 1.25);
+  }, 30_000);
+});
+
+/** Failures are dead letters at once, and none of them can be stored: each try takes long and fails. */
+function brokenDeadLetters(clock: ManualClock) {
+  return definePlugin({
+    name: "broken",
+    options: optionTable({}),
+    create: () => ({
+      install(host) {
+        host.onFailure("retry", () => ({ kind: "deadLetter", errorClass: "POISON" }));
+        host.onFailure("deadLetter", async () => {
+          await later(clock, 5_000);
+          throw new Error("destination is down");
+        });
+        return { api: {} };
+      },
+    }),
+  })();
+}
+
+test("dead letters that cannot be stored hold their aggregates and none of the handlers", async () => {
+  const clock = manualClock();
+  const books = new OrderBooks();
+  let good = 0;
+  const bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ broker: memoryBroker({ partitions: 8 }) }),
+    plugins: [aggregate({ concurrency: 4 }), brokenDeadLetters(clock)],
+  });
+  await bus.subscribeWithAggregateId(
+    Orders,
+    books.handler(({ value }) => {
+      if (value.id.startsWith("bad-")) throw new SyntaxError("poison");
+      good++;
+    }),
+  );
+  await bus.start();
+  await books.publish(bus, ids(FAILING));
+  await clock.advanceAsync(20_000);
+  expect(good).toBe(GOOD);
+  expect(books.ledger.outstanding).toBe(FAILING);
+  expect(bus.lanes()).toMatchObject({ active: FAILING, running: 0 });
+  const closing = bus.close({ drainTimeoutMs: 10_000 });
+  await clock.advanceAsync(10_000);
+  expect(await closing).toEqual({ abandonedDeliveries: 0 });
+});
