@@ -8,6 +8,7 @@ export {
   BusTransportError,
 } from "./errors/bus-error.ts";
 export { BUS_DEFAULTS } from "./bus/bus-options.ts";
+export { BUS_CHANNELS } from "./observe/diagnostics.ts";
 export { BUS_METRICS } from "./observe/bus-metrics.ts";
 export { bytesCodec, jsonCodec, textCodec } from "./topics/codecs.ts";
 export { copyBytes, copyMessage } from "./adapter/copy-bytes.ts";
@@ -23,6 +24,7 @@ export { publishError, publishOutcomesOf } from "./errors/publish-outcome.ts";
 
 export type { BatchLimits } from "./consume/batch-scheduler.ts";
 export type { BusSettings, EventBusOptions } from "./bus/bus-options.ts";
+export type { PublishProbeOptions } from "./bus/publish-probe.ts";
 export type { BusWith, PluginApis } from "./bus/create-event-bus.ts";
 export type {
   BusInspection,
@@ -51,6 +53,15 @@ export type {
 export type { HeaderInput, PublishOptions } from "./publish/encode-message.ts";
 export type { TopicOptions } from "./topics/define-topic.ts";
 export type { BusMetricName } from "./observe/bus-metrics.ts";
+export type {
+  DeadLetterDiagnostics,
+  ProcessDiagnostics,
+  PublishDiagnostics,
+  RetryDiagnostics,
+  SettleDiagnostics,
+  StatusDiagnostics,
+  TransportDiagnostics,
+} from "./observe/diagnostics.ts";
 export type { Clock, ScheduleOptions } from "./contracts/clock.ts";
 export type { Deliver, Delivery, Settlement } from "./contracts/delivery.ts";
 export type {

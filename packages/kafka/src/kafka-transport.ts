@@ -14,7 +14,7 @@ import type {
 } from "@bus/core";
 import { backOffMs, wait } from "@bus/core/adapter";
 import { ConnectionState } from "./connection-state.ts";
-import type { KafkaDriver } from "./kafka-driver.ts";
+import type { KafkaDriver, RecordDecoder } from "./kafka-driver.ts";
 import { KafkaLagReader } from "./lag-reader.ts";
 import type { ResolvedKafkaOptions } from "./kafka-options.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
@@ -76,7 +76,8 @@ export class KafkaTransport implements Transport {
       topics: this.#topics,
       health: { report: () => this.#health() },
       ping: { ping: (signal) => this.#ping(signal) },
-      description: { describe },
+      membership: { sessionTimeoutMs: options.consumer.sessionTimeoutMs },
+      description: { describe: () => ({ ...describe(), decoders: this.#decoders() }) },
       ...(options.producer.transactionalId === undefined
         ? {}
         : { transactions: this.#newTransactions() }),
@@ -187,6 +188,13 @@ export class KafkaTransport implements Transport {
   async #ping(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await this.#driver.admin.ping();
+  }
+
+  /** Who decodes the records of each group. */
+  #decoders(): Readonly<Record<string, RecordDecoder>> {
+    return Object.fromEntries(
+      Array.from(this.#subscriptions.values(), ({ group, decoder }) => [group, decoder]),
+    );
   }
 
   #health(): HealthReport {

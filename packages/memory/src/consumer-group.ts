@@ -10,6 +10,8 @@ export interface GroupMember {
   readonly topics: ReadonlySet<string>;
   /** Another member joined, left or changed its topics. */
   rebalancing(): void;
+  /** What `rebalancing` told of is over, also for a member whose partitions stay the same. */
+  rebalanced(): void;
   assign(ownerships: readonly Ownership[]): void;
   /** Drain, commit and give up; resolves when nothing of these partitions is used any more. */
   revoke(ownerships: readonly Ownership[]): Promise<void>;
@@ -40,6 +42,8 @@ export class ConsumerGroup {
   readonly #committed = new WeakMap<PartitionLog, number>();
   readonly #sessions = new Map<GroupMember, () => void>();
   readonly #stableWaiters: (() => void)[] = [];
+  /** Members that know of a change, and have not been told that it is over. */
+  readonly #told = new Set<GroupMember>();
 
   /** @param logsOf - The partitions of a topic; none when it does not exist. */
   constructor(name: string, clock: Clock, logsOf: (topic: string) => readonly PartitionLog[]) {
@@ -75,7 +79,7 @@ export class ConsumerGroup {
   /** A member's `topics` are others than before; it has given up what it owned of those that are gone. */
   topicsChanged(member: GroupMember): Promise<void> {
     if (!this.has(member)) return Promise.resolve();
-    for (const other of this.#members) other.rebalancing();
+    for (const other of this.#members) this.#tell(other);
     const unwanted = this.ownedBy(member).filter(({ log }) => !member.topics.has(log.topic));
     for (const { log } of unwanted) this.#owners.delete(log);
     this.reconcile();
@@ -144,6 +148,7 @@ export class ConsumerGroup {
   /** A topic is gone, and what was committed with it: take its partitions away. */
   forget(logs: readonly PartitionLog[]): void {
     this.#take(logs.flatMap((log) => this.#owners.get(log) ?? []));
+    this.reconcile();
   }
 
   /** Bring ownership in line with what members want: revoke what should move, hand out what is free. */
@@ -160,8 +165,14 @@ export class ConsumerGroup {
     const free = [...target].filter(([log]) => !this.#owners.has(log));
     const given = free.map(([log, member]) => new Ownership(log, member));
     for (const ownership of given) this.#owners.set(ownership.log, ownership);
-    for (const [member, ownerships] of byMember(given)) member.assign(ownerships);
-    if (!this.#isMoving()) for (const resolve of this.#stableWaiters.splice(0)) resolve();
+    for (const [member, ownerships] of byMember(given)) {
+      this.#told.delete(member);
+      member.assign(ownerships);
+    }
+    if (this.#isMoving()) return;
+    for (const member of this.#told) if (this.has(member)) member.rebalanced();
+    this.#told.clear();
+    for (const resolve of this.#stableWaiters.splice(0)) resolve();
   }
 
   async #revoke(member: GroupMember, ownerships: readonly Ownership[]): Promise<void> {
@@ -175,7 +186,10 @@ export class ConsumerGroup {
 
   #take(ownerships: readonly Ownership[]): void {
     for (const { log } of ownerships) this.#owners.delete(log);
-    for (const [member, lost] of byMember(ownerships)) member.lose(lost);
+    for (const [member, lost] of byMember(ownerships)) {
+      this.#told.add(member);
+      member.lose(lost);
+    }
   }
 
   #stayingOwner(log: PartitionLog): GroupMember | undefined {
@@ -198,7 +212,12 @@ export class ConsumerGroup {
   }
 
   #tellOthers(member: GroupMember): void {
-    for (const other of this.#members) if (other !== member) other.rebalancing();
+    for (const other of this.#members) if (other !== member) this.#tell(other);
+  }
+
+  #tell(member: GroupMember): void {
+    this.#told.add(member);
+    member.rebalancing();
   }
 }
 

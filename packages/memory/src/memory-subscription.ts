@@ -100,6 +100,11 @@ export class MemorySubscription implements TransportSubscription, GroupMember {
     this.#parts.host.emit({ kind: "rebalancing", group: this.group });
   }
 
+  rebalanced(): void {
+    if (this.#closing !== undefined || this.#parts.link.isDead) return;
+    this.#parts.host.emit({ kind: "assigned", group: this.group, partitions: [] });
+  }
+
   assign(ownerships: readonly Ownership[]): void {
     // A member that closes or is dead leaves its group soon; until then nobody reads what it is given.
     if (this.#closing !== undefined || this.#parts.link.isDead) return;

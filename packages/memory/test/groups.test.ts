@@ -154,7 +154,7 @@ describe("hand-over", () => {
     await harness.clock.advanceAsync(1000);
     expect(committedIn(harness, "orders", 1)).toBeUndefined();
     expect(second.received).toHaveLength(2);
-    expect(first.client.host.events.at(-1)).toEqual({
+    expect(first.client.host.events.at(-2)).toEqual({
       kind: "revoked",
       group: "billing",
       partitions: [{ topic: "orders", partition: 1 }],

@@ -58,14 +58,21 @@ export function buildBatchRoute(
   const parts = runParts(core, request, (message, context) =>
     batch.handler(batches.get(message) ?? [message], context),
   );
-  const { decode, running, finish } = parts;
+  const { decode, running, finish, timer } = parts;
   const handler: BatchHandler<unknown> = (messages, context) => {
     const [first] = messages;
     if (first === undefined) return undefined;
     batches.set(first, messages);
     return parts.handler(first, context);
   };
-  const runBatch = createBatchRun({ decode, handler, running, finish, runOne: createRun(parts) });
+  const runBatch = createBatchRun({
+    decode,
+    handler,
+    running,
+    finish,
+    timer,
+    runOne: createRun(parts),
+  });
   const scheduler = new BatchScheduler(runBatch, batch.limits, core.clock);
   return { scheduler: admitting(core, request.spec, scheduler), running };
 }
@@ -78,7 +85,7 @@ export interface BatchParts {
 
 function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): RunParts {
   const { spec, topic, maxProcessingTimeMs } = request;
-  const { clock, logger, reporter, paths, random } = core;
+  const { clock, logger, reporter, paths, random, diagnostics } = core;
   const finish = finishOf(core, spec);
   const running = new RunningHandlers({
     group: spec.group,
@@ -107,7 +114,7 @@ function runParts(core: BusCore, request: RouteRequest, handler: AnyHandler): Ru
   const timer = timerOf(core, spec);
   return {
     decode: createDecoder(topic),
-    handler: paths.composeHandler(handler, spec),
+    handler: diagnostics.traceHandler(paths.composeHandler(handler, spec), spec),
     running,
     failures,
     finish,
@@ -125,7 +132,10 @@ function timerOf({ clock, instruments, loopGuard }: BusCore, spec: SubscriptionS
   });
 }
 
-function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpec): Finish {
+function finishOf(
+  { hub, reporter, instruments, diagnostics }: BusCore,
+  spec: SubscriptionSpec,
+): Finish {
   const { topic, group } = spec;
   // What has not happened yet is 0: a counter that appears with its first count seems not to have grown.
   for (const metric of [BUS_METRICS.retries, BUS_METRICS.overdue, BUS_METRICS.duplicatesDropped])
@@ -139,7 +149,11 @@ function finishOf({ hub, reporter, instruments }: BusCore, spec: SubscriptionSpe
     dead_lettered: counterOf("dead_lettered"),
     skipped: counterOf("skipped"),
   };
-  return createFinish({ spec, hub, reporter, outcomes });
+  const finish = createFinish({ spec, hub, reporter, outcomes });
+  return (delivery, outcome, redeliverAfterMs) => {
+    finish(delivery, outcome, redeliverAfterMs);
+    diagnostics.settled(delivery, spec, outcome);
+  };
 }
 
 function schedulerFor(core: BusCore, request: RouteRequest, run: RunDelivery): Scheduler {

@@ -5,6 +5,7 @@ import type { Clock } from "../contracts/clock.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Plugin } from "../contracts/plugin.ts";
 import type { ConfiguredTransport } from "../contracts/transport.ts";
+import type { PublishProbeOptions, ResolvedPublishProbe } from "./publish-probe.ts";
 
 /** Options of a bus that configuration files can hold. */
 export interface BusSettings {
@@ -18,8 +19,12 @@ export interface BusSettings {
   readonly stalledAfterMs?: number;
   /** The bus is unhealthy when it has not reached the broker for so long, in milliseconds. @defaultValue 30_000 */
   readonly disconnectedAfterMs?: number;
-  /** A handler that blocks the event loop for so long, in milliseconds, degrades the bus. Keep it below a third of the transport's session timeout. @defaultValue 10_000 */
+  /** The bus is degraded when a change of the partition assignment takes so long, in milliseconds. @defaultValue 60_000 */
+  readonly rebalancingAfterMs?: number;
+  /** A handler that blocks the event loop for so long, in milliseconds, degrades the bus. @defaultValue a third of the transport's session timeout; 10_000 where it has none */
   readonly loopBlockedAfterMs?: number;
+  /** Prove by publishing that the broker stores messages; none when absent. */
+  readonly publishProbe?: PublishProbeOptions;
 }
 
 /** Options of `createEventBus`. */
@@ -41,7 +46,9 @@ export interface ResolvedBusOptions {
   readonly drainTimeoutMs: number;
   readonly stalledAfterMs: number;
   readonly disconnectedAfterMs: number;
-  readonly loopBlockedAfterMs: number;
+  readonly rebalancingAfterMs: number;
+  readonly loopBlockedAfterMs: number | undefined;
+  readonly publishProbe: ResolvedPublishProbe | undefined;
   readonly transport: ConfiguredTransport;
   readonly plugins: readonly Plugin<object>[];
   readonly clock: Clock;
@@ -66,7 +73,11 @@ export const BUS_DEFAULTS: {
   readonly healthCheckTimeoutMs: number;
   readonly stalledAfterMs: number;
   readonly disconnectedAfterMs: number;
+  readonly rebalancingAfterMs: number;
   readonly loopBlockedAfterMs: number;
+  readonly loopBlockedAfterMinMs: number;
+  readonly publishProbeTimeoutMs: number;
+  readonly publishProbeIntervalMs: number;
 } = Object.freeze({
   drainTimeoutMs: 30_000,
   concurrency: 64,
@@ -76,8 +87,12 @@ export const BUS_DEFAULTS: {
   healthCheckTimeoutMs: 5_000,
   stalledAfterMs: 60_000,
   disconnectedAfterMs: 30_000,
-  // A third of 30 s: Kafka's clients expel a silent member after 30 s (kafkajs) or 45 s (librdkafka).
+  // A rebalance of Kafka ends after the rebalance timeout of its slowest member, which is a minute unless set.
+  rebalancingAfterMs: 60_000,
   loopBlockedAfterMs: 10_000,
+  loopBlockedAfterMinMs: 100,
+  publishProbeTimeoutMs: 5_000,
+  publishProbeIntervalMs: 10_000,
 });
 
 /** The schema of `createEventBus`'s options. */
@@ -110,12 +125,22 @@ export const busOptions: OptionTable<object, ResolvedBusOptions> = optionTable<
     description:
       "how long the broker may be out of reach before the bus is unhealthy, in milliseconds",
   },
+  rebalancingAfterMs: {
+    type: "integer",
+    min: 0,
+    default: BUS_DEFAULTS.rebalancingAfterMs,
+    description: "how long a rebalance may take before the bus is degraded, in milliseconds",
+  },
   loopBlockedAfterMs: {
     type: "integer",
-    min: 100,
-    default: BUS_DEFAULTS.loopBlockedAfterMs,
+    min: BUS_DEFAULTS.loopBlockedAfterMinMs,
     description:
-      "how long the event loop may be blocked before the bus is degraded, in milliseconds",
+      "how long the event loop may be blocked before the bus is degraded, in milliseconds; a third of the transport's session timeout when absent",
+  },
+  publishProbe: {
+    type: "object",
+    description:
+      "a topic that health publishes to, to prove that the broker stores messages: topic, timeoutMs, intervalMs",
   },
   transport: { type: "object", required: true, description: "the transport, for example memory()" },
   plugins: { type: "object", default: [], description: "the plugins" },

@@ -15,6 +15,7 @@ import type { BusWatch } from "./bus-watch.ts";
 import type { BusTransaction, StreamedMessage } from "./event-bus.ts";
 import { HealthBoard } from "./health-checks.ts";
 import { MessageStream } from "./message-stream.ts";
+import { PublishProbe } from "./publish-probe.ts";
 import { runTransaction } from "./run-transaction.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -39,6 +40,7 @@ export class BusRuntime {
   readonly #health = new HealthBoard();
   readonly #streams = new Set<MessageStream>();
   readonly #publishing: BusPublishing;
+  readonly #probe: PublishProbe | undefined;
   #status: BusStatus = "created";
   #mayPublish = true;
   #starting: Promise<void> | undefined;
@@ -48,6 +50,9 @@ export class BusRuntime {
   constructor(parts: BusRuntimeParts) {
     this.#parts = parts;
     this.#publishing = new BusPublishing(parts.core.publish);
+    const { clock, transport } = parts.core;
+    const { publishProbe: options } = parts.options;
+    if (options !== undefined) this.#probe = new PublishProbe({ clock, transport, options });
   }
 
   get status(): BusStatus {
@@ -122,10 +127,11 @@ export class BusRuntime {
 
   health(): Promise<BusHealth> {
     const { core, subscriptions, watch, options } = this.#parts;
-    const { stalledAfterMs, disconnectedAfterMs } = options;
+    const { stalledAfterMs, disconnectedAfterMs, rebalancingAfterMs } = options;
     const { consumers } = subscriptions;
-    const limits = { stalledAfterMs, disconnectedAfterMs };
-    return this.#health.check({ core, status: this.#status, consumers, watch, ...limits });
+    const limits = { stalledAfterMs, disconnectedAfterMs, rebalancingAfterMs };
+    const probe = this.#probe;
+    return this.#health.check({ core, status: this.#status, consumers, watch, probe, ...limits });
   }
 
   async #start(): Promise<void> {

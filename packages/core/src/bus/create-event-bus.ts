@@ -3,7 +3,7 @@ import { BusConfigError } from "../errors/bus-error.ts";
 import { maskSecrets } from "../options/mask-secrets.ts";
 import { validateOptions } from "../options/validate-options.ts";
 import { createBusCore } from "./bus-core.ts";
-import { busOptions } from "./bus-options.ts";
+import { BUS_DEFAULTS, busOptions } from "./bus-options.ts";
 import type { EventBusOptions, ResolvedBusOptions } from "./bus-options.ts";
 import { BusWatch } from "./bus-watch.ts";
 import { BusRuntime } from "./bus-runtime.ts";
@@ -12,6 +12,7 @@ import type { EventBus } from "./event-bus.ts";
 import { inspectBus } from "./inspect-bus.ts";
 import { installPlugins } from "./install-plugins.ts";
 import { exportPartitionGauges } from "./partition-gauges.ts";
+import { resolvePublishProbe } from "./publish-probe.ts";
 import { readLag } from "./read-lag.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -73,7 +74,9 @@ function resolveOptions(options: unknown): ResolvedBusOptions {
       },
     );
   }
-  return resolved;
+  const { publishProbe } = resolved;
+  if (publishProbe === undefined) return resolved;
+  return { ...resolved, publishProbe: resolvePublishProbe(publishProbe, BUS_DEFAULTS) };
 }
 
 function facade(parts: BusRuntimeParts): EventBus {
@@ -109,13 +112,15 @@ function describeBus({
   options,
 }: BusRuntimeParts): Readonly<Record<string, unknown>> {
   const { transport, group, drainTimeoutMs, holdTopics } = options;
-  const { stalledAfterMs, disconnectedAfterMs, loopBlockedAfterMs } = options;
+  const { stalledAfterMs, disconnectedAfterMs, rebalancingAfterMs, publishProbe } = options;
   return {
     group,
     drainTimeoutMs,
     stalledAfterMs,
     disconnectedAfterMs,
-    loopBlockedAfterMs,
+    rebalancingAfterMs,
+    loopBlockedAfterMs: core.loopGuard.blockedAfterMs,
+    publishProbe,
     holdTopics,
     transport: {
       name: transport.name,

@@ -14,6 +14,7 @@ import { BUS_DEFAULTS } from "./bus-options.ts";
 import type { BusWatch } from "./bus-watch.ts";
 import { coreFindings, messageOf } from "./health-findings.ts";
 import type { Finding } from "./health-findings.ts";
+import type { PublishProbe } from "./publish-probe.ts";
 
 /** What health is computed from. */
 export interface HealthSubject {
@@ -23,6 +24,8 @@ export interface HealthSubject {
   readonly watch: BusWatch;
   readonly stalledAfterMs: number;
   readonly disconnectedAfterMs: number;
+  readonly rebalancingAfterMs: number;
+  readonly probe: PublishProbe | undefined;
 }
 
 /** Computes `bus.health()` and remembers since when each component has had its status. */
@@ -32,13 +35,15 @@ export class HealthBoard {
   async check(subject: HealthSubject): Promise<BusHealth> {
     const { core } = subject;
     const nowMs = core.clock.now();
-    const checks = await Promise.all(
-      core.paths.healthChecks.map((check) => runCheck(check, core.clock)),
-    );
+    const [probed, ...checks] = await Promise.all([
+      runProbe(subject),
+      ...core.paths.healthChecks.map((check) => runCheck(check, core.clock)),
+    ]);
     const components: Record<string, ComponentHealth> = {
       ...core.transport.capabilities.health?.report(),
     };
-    for (const [name, finding] of [...Object.entries(coreFindings(subject)), ...checks])
+    const own = Object.entries({ ...coreFindings(subject), ...probed });
+    for (const [name, finding] of [...own, ...checks])
       components[name] = this.#date(name, finding, nowMs);
     return {
       overall: worst(components),
@@ -55,6 +60,14 @@ export class HealthBoard {
     this.#since.set(name, { status: finding.status, sinceMs });
     return { ...finding, sinceMs };
   }
+}
+
+/** A bus that does not run cannot publish, and says so by itself. */
+async function runProbe({
+  probe,
+  status,
+}: HealthSubject): Promise<Readonly<Record<string, Finding>>> {
+  return probe === undefined || status !== "running" ? {} : { publish: await probe.look() };
 }
 
 /** Run one check of the user's or a plugin's; a rejection is unhealthy, a hang degraded. */

@@ -51,7 +51,8 @@ function handlersFinding({ reporter }: BusCore): Finding {
   };
 }
 
-function subscriptionsFinding({ core, consumers, watch, stalledAfterMs }: HealthSubject): Finding {
+function subscriptionsFinding(subject: HealthSubject): Finding {
+  const { core, consumers, watch, stalledAfterMs } = subject;
   const [ended] = core.reporter.connection.endedGroups;
   if (ended !== undefined)
     return {
@@ -66,10 +67,26 @@ function subscriptionsFinding({ core, consumers, watch, stalledAfterMs }: Health
       detail: `${topic}/${partition} is stalled at offset ${oldestUnsettled?.offset} for ${seconds(worst.stalledMs)}`,
     };
   }
+  const rebalance = rebalanceFinding(subject);
+  if (rebalance !== undefined) return rebalance;
   const held = consumers.flatMap(({ heldTopics }) => heldTopics);
   if (held.length > 0)
     return { status: "degraded", detail: `topics without a handler are held: ${held.join(", ")}` };
   return HEALTHY;
+}
+
+function rebalanceFinding({ core, rebalancingAfterMs }: HealthSubject): Finding | undefined {
+  const [longest] = [...core.reporter.connection.rebalancingGroups].toSorted(
+    (one, other) => one[1] - other[1],
+  );
+  if (longest === undefined) return undefined;
+  const [group, sinceMs] = longest;
+  const forMs = core.clock.now() - sinceMs;
+  if (forMs < rebalancingAfterMs) return undefined;
+  return {
+    status: "degraded",
+    detail: `group ${group} has been rebalancing for ${seconds(forMs)}`,
+  };
 }
 
 function loopFinding({ loopGuard }: BusCore): Finding {

@@ -4,6 +4,7 @@ import type { RunDelivery } from "../contracts/scheduler.ts";
 import type { RunBatch } from "./batch-scheduler.ts";
 import type { DecodeMessage } from "./decode-message.ts";
 import type { Finish } from "./failure-chain.ts";
+import type { RunTimer } from "./run-timer.ts";
 import type { RunningHandlers } from "./running-handlers.ts";
 
 /** What the batch runs of one subscription are made of. */
@@ -12,6 +13,7 @@ export interface BatchRunParts {
   readonly handler: BatchHandler<unknown>;
   readonly running: RunningHandlers;
   readonly finish: Finish;
+  readonly timer: RunTimer;
   /** Runs one delivery with a batch of one, the failure chain included. */
   readonly runOne: RunDelivery;
 }
@@ -25,6 +27,7 @@ export function createBatchRun({
   handler,
   running,
   finish,
+  timer,
   runOne,
 }: BatchRunParts): RunBatch {
   return async function runBatch(deliveries) {
@@ -42,7 +45,12 @@ export function createBatchRun({
     try {
       const messages: Message<unknown>[] = [];
       for (const delivery of deliveries) messages.push(await decode(delivery));
-      await handler(messages, run);
+      run.batch = messages;
+      const timed = timer.begin();
+      const pending = handler(messages, run);
+      if (timed !== undefined) timer.returned(timed, first);
+      await pending;
+      if (timed !== undefined) timer.endBatch(timed, deliveries);
       return true;
     } catch {
       // Not swallowed: every message runs again below, where its own failure is classified and reported.

@@ -45,4 +45,13 @@ export class RunTimer {
     processing.record(this.#timer.elapsedMs(timing) / 1000, timing.timedFor);
     endToEnd.record(Math.max(0, clock.now() - delivery.timestampMs) / 1000, timing.timedFor);
   }
+
+  /** Record a successful run of a batch: one run, and the way of each of its messages. */
+  endBatch(timing: Timing, deliveries: readonly Delivery[]): void {
+    const { clock, processing, endToEnd } = this.#parts;
+    processing.record(this.#timer.elapsedMs(timing) / 1000, timing.timedFor);
+    const nowMs = clock.now();
+    for (const { timestampMs } of deliveries)
+      endToEnd.record(Math.max(0, nowMs - timestampMs) / 1000, timing.timedFor);
+  }
 }

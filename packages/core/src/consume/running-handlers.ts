@@ -1,6 +1,6 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Delivery } from "../contracts/delivery.ts";
-import type { HandlerContext } from "../contracts/handler.ts";
+import type { HandlerContext, Message } from "../contracts/handler.ts";
 import type { LogFields, Logger } from "../contracts/logger.ts";
 import type { RecoverySource } from "../contracts/service.ts";
 import { BusHandlerError } from "../errors/bus-error.ts";
@@ -23,6 +23,7 @@ const SWEEPS_PER_DEADLINE = 8;
 export class HandlerRun implements HandlerContext {
   readonly delivery: Delivery;
   readonly attempt: number;
+  batch: readonly Message<unknown>[] | undefined;
   readonly #surroundings: HandlerSurroundings;
   #controller: AbortController | undefined;
   #forwardAbort: (() => void) | undefined;

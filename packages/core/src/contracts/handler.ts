@@ -24,6 +24,8 @@ export interface HandlerContext {
   readonly log: Logger;
   /** Whether the bus is in recovery mode; `false` without `@bus/aggregate`. */
   readonly recovering: boolean;
+  /** All messages of the batch, for a batch handler and what plugins put around it; absent for single messages. */
+  readonly batch?: readonly Message<unknown>[] | undefined;
 }
 
 /**

@@ -111,6 +111,11 @@ export interface Capabilities {
   readonly health?: { report(): HealthReport };
   /** One round trip to the broker; rejects when it does not answer. */
   readonly ping?: { ping(signal: AbortSignal): Promise<void> };
+  /**
+   * For how long a group waits for a member that is silent before it gives its partitions to others. What blocks the
+   * event loop for longer costs the membership, so health tells of a block that lasts a third of it.
+   */
+  readonly membership?: { readonly sessionTimeoutMs: number };
   /** The effective settings of the underlying client, by the client's own property names; secrets masked. */
   readonly description?: { describe(): Readonly<Record<string, unknown>> };
 }
@@ -129,7 +134,12 @@ export interface Transport extends Publisher, Subscriber {
   close(options: CloseOptions): Promise<CloseReport>;
 }
 
-/** Something that happened in a transport; goes to observers, health and the log. */
+/**
+ * Something that happened in a transport; goes to observers, health and the log.
+ *
+ * `rebalancing` lasts until the next `assigned` of the group, which comes also when nothing was added (then without
+ * partitions); a membership that was lost without warning (`revoked`, `lost`) is being built anew until then.
+ */
 export type TransportEvent =
   | { readonly kind: "connected" }
   | { readonly kind: "disconnected"; readonly error: unknown }

@@ -12,6 +12,7 @@ export interface Disconnection {
 export class ConnectionWatch {
   readonly #clock: Clock;
   readonly #ended = new Map<string, unknown>();
+  readonly #rebalancing = new Map<string, number>();
   #disconnection: Disconnection | undefined;
 
   constructor(clock: Clock) {
@@ -28,14 +29,35 @@ export class ConnectionWatch {
     return this.#ended;
   }
 
+  /** Groups whose assignment is changing, with the time at which that began, in milliseconds since the Unix epoch. */
+  get rebalancingGroups(): ReadonlyMap<string, number> {
+    return this.#rebalancing;
+  }
+
   follow(event: TransportEvent): void {
+    this.#followConnection(event);
+    this.#followMembership(event);
+  }
+
+  #followConnection(event: TransportEvent): void {
     if (event.kind === "connected") this.#disconnection = undefined;
     else if (event.kind === "disconnected" || event.kind === "reconnecting")
       this.#disconnection = {
         sinceMs: this.#disconnection?.sinceMs ?? this.#clock.now(),
         error: event.error,
       };
-    else if (event.kind === "subscriptionEnded") this.#ended.set(event.group, event.error);
-    else if (event.kind === "assigned") this.#ended.delete(event.group);
+  }
+
+  #followMembership(event: TransportEvent): void {
+    if (event.kind === "rebalancing" || (event.kind === "revoked" && event.lost)) {
+      if (!this.#rebalancing.has(event.group))
+        this.#rebalancing.set(event.group, this.#clock.now());
+    } else if (event.kind === "assigned") {
+      this.#ended.delete(event.group);
+      this.#rebalancing.delete(event.group);
+    } else if (event.kind === "subscriptionEnded") {
+      this.#ended.set(event.group, event.error);
+      this.#rebalancing.delete(event.group);
+    }
   }
 }

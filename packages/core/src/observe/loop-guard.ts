@@ -39,6 +39,7 @@ const TICKS_PER_LIMIT = 4;
  */
 export class LoopGuard {
   readonly tickMs: number;
+  readonly blockedAfterMs: number;
   readonly #parts: LoopGuardParts;
   #lastTickMs: number | undefined;
   #longest: LoopBlock | undefined;
@@ -46,6 +47,7 @@ export class LoopGuard {
 
   constructor(parts: LoopGuardParts) {
     this.#parts = parts;
+    this.blockedAfterMs = parts.blockedAfterMs;
     this.tickMs = Math.min(LONGEST_TICK_MS, Math.floor(parts.blockedAfterMs / TICKS_PER_LIMIT));
     const gauge = parts.instruments.gauge(BUS_METRICS.loopBlocked);
     parts.instruments.onRead(() => gauge.set((this.lately?.lastedMs ?? 0) / 1000));

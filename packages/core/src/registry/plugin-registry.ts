@@ -66,7 +66,9 @@ const SETTINGS = [
   "drainTimeoutMs",
   "stalledAfterMs",
   "disconnectedAfterMs",
+  "rebalancingAfterMs",
   "loopBlockedAfterMs",
+  "publishProbe",
 ] as const;
 
 /**
