@@ -62,7 +62,7 @@ export class ClientLink implements NatsLink {
   /** Connect, once more after `onGone`. @throws BusError of `open`. */
   async open(): Promise<void> {
     const connection = await this.#parts.open();
-    if (this.#isClosed) return void (await connection.close());
+    if (this.#isClosed) return await connection.close();
     this.#connection = connection;
     for (const subscribed of this.#subscriptions) this.#goLive(subscribed, connection);
     void this.#follow(connection);
@@ -79,8 +79,8 @@ export class ClientLink implements NatsLink {
     });
   }
 
-  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<LinkMessage> {
-    return this.#requests.request(subject, data, timeoutMs);
+  request(...request: Parameters<NatsLink["request"]>): Promise<LinkMessage> {
+    return this.#requests.request(...request);
   }
 
   subscribe(
@@ -91,10 +91,15 @@ export class ClientLink implements NatsLink {
     const subscribed: Subscribed = { subject, onMessage, queue: options.queue, live: undefined };
     this.#subscriptions.add(subscribed);
     if (this.#connection !== undefined) this.#goLive(subscribed, this.#connection);
+    const end = (): boolean =>
+      this.#subscriptions.delete(subscribed) && this.#connection?.isClosed() === false;
     return {
       unsubscribe: () => {
-        if (!this.#subscriptions.delete(subscribed)) return;
-        if (this.#connection?.isClosed() === false) subscribed.live?.unsubscribe();
+        if (end()) subscribed.live?.unsubscribe();
+      },
+      drain: async () => {
+        // What a lost connection had on its way does not come any more.
+        if (end()) await subscribed.live?.drain().catch(() => undefined);
       },
     };
   }
@@ -163,7 +168,10 @@ export class ClientLink implements NatsLink {
       if (this.#isClosed || this.#connection !== connection) return;
       if (type === Events.Disconnect)
         this.#nowDisconnected(
-          new BusTransportError("BUS_TRANSPORT", `the connection to ${String(data)} was lost`),
+          new BusTransportError(
+            "BUS_TRANSPORT",
+            `the connection to ${typeof data === "string" ? data : "the server"} was lost`,
+          ),
         );
       if (type === Events.Reconnect) this.#nowConnected();
     }

@@ -14,6 +14,8 @@ export interface LinkMessage {
 export interface LinkSubscription {
   /** Idempotent. Messages that are on their way are dropped. */
   unsubscribe(): void;
+  /** As `unsubscribe`, but what is on its way still comes. Resolves when nothing can come any more. */
+  drain(): Promise<void>;
 }
 
 /** How a message is sent. */
@@ -45,7 +47,12 @@ export interface NatsLink {
    * @throws BusTransportError `BUS_TRANSPORT` when nobody answers in time, nobody listens (`details.reason`
    *   `noResponders`), or the connection is lost meanwhile (`disconnected`).
    */
-  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<LinkMessage>;
+  request(
+    subject: string,
+    data: Uint8Array,
+    timeoutMs: number,
+    options?: Pick<LinkPublishOptions, "headerBytes">,
+  ): Promise<LinkMessage>;
   /** Receive messages, also after reconnects. `onMessage` returns at once and never throws. */
   subscribe(
     subject: string,

@@ -27,7 +27,9 @@ export class PendingRequests {
     this.#inbox = inbox;
   }
 
-  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<LinkMessage> {
+  request(
+    ...[subject, data, timeoutMs, options]: Parameters<NatsLink["request"]>
+  ): Promise<LinkMessage> {
     if (!this.#link.isConnected) return Promise.reject(failed(subject, "disconnected"));
     this.#subscription ??= this.#link.subscribe(`${this.#inbox}.*`, (message) =>
       this.#answered(message),
@@ -49,7 +51,7 @@ export class PendingRequests {
           reject(error);
         },
       });
-      this.#link.publish(subject, data, { reply });
+      this.#link.publish(subject, data, { ...options, reply });
     });
   }
 
@@ -57,7 +59,7 @@ export class PendingRequests {
   disconnected(): void {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { reject } of pending) reject(failed("the request", "disconnected"));
+    for (const request of pending) request.reject(failed("the request", "disconnected"));
   }
 
   close(): void {
