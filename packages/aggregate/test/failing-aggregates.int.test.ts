@@ -74,6 +74,62 @@ describe.each<Mode>(["recovery", "normal"])("in %s mode", (mode) => {
   }, 30_000);
 });
 
+/** Milliseconds of the clock from publish to the end of the handler, of 5,000 good messages at two thirds of the load. */
+async function latenciesBeside(failing: (index: number) => string | undefined): Promise<number[]> {
+  const clock = manualClock();
+  const broker = memoryBroker({ partitions: 8 });
+  const seen: number[] = [];
+  const publishedAtMs = new Map<string, number>();
+  const bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ broker }),
+    plugins: [aggregate({ concurrency: 16 })],
+  });
+  await bus.subscribeWithAggregateId(Orders, async ({ value }) => {
+    await later(clock, HANDLER_MS);
+    if (value.id.startsWith("bad-")) throw new Error("never");
+    seen.push(clock.now() - (publishedAtMs.get(`${value.id}/${value.sequence}`) ?? Number.NaN));
+  });
+  await bus.start();
+  for (let index = 0; index < 5_000; index += 10) {
+    const good = Array.from({ length: 10 }, (_, offset) => ({
+      id: `good-${(index + offset) % 499}`,
+      sequence: index + offset,
+    }));
+    const bad = failing(index);
+    for (const { id, sequence } of good) publishedAtMs.set(`${id}/${sequence}`, clock.now());
+    const values = bad === undefined ? good : [...good, { id: bad, sequence: index }];
+    await bus.publishMany(Orders, values);
+    await clock.advanceAsync(5);
+  }
+  for (let ms = 0; seen.length < 5_000 && ms < 60_000; ms++) await clock.advanceAsync(1);
+  const closing = bus.close({ drainTimeoutMs: 1_000 });
+  await clock.advanceAsync(1_000);
+  await closing;
+  return seen;
+}
+
+function p99(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length * 0.99)] ?? 0;
+}
+
+test.each([
+  ["one aggregate with fifty messages", (index: number) => (index < 500 ? "bad-0" : undefined)],
+  ["one message in a hundred", (index: number) => (index % 100 === 0 ? `bad-${index}` : undefined)],
+] as const)(
+  "beside %s failing for ever, 99 of 100 others take at most twice as long",
+  async (...row) => {
+    const [, failing] = row;
+    const alone = await latenciesBeside(() => undefined);
+    const beside = await latenciesBeside(failing);
+    expect([alone.length, beside.length]).toEqual([5_000, 5_000]);
+    expect(p99(alone)).toBeGreaterThanOrEqual(HANDLER_MS);
+    expect(p99(beside)).toBeLessThanOrEqual(2 * p99(alone));
+  },
+  30_000,
+);
+
 /** Failures are dead letters at once, and none of them can be stored: each try takes long and fails. */
 function brokenDeadLetters(clock: ManualClock) {
   return definePlugin({
