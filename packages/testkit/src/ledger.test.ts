@@ -69,6 +69,18 @@ test("a run that failed and is tried again is no duplicate", async () => {
   expect((await ledger.verdict()).duplicated.count).toBe(0);
 });
 
+test("a duplicate that fails and is tried again is one duplicate, and another delivery is another", () => {
+  const ledger = createLedger();
+  publish(ledger, 1);
+  handle(ledger, 0);
+  ledger.handling(entry(0)).failed();
+  expect(ledger.duplicates).toBe(1);
+  handle(ledger, 0);
+  expect(ledger.duplicates).toBe(1);
+  handle(ledger, 0);
+  expect(ledger.duplicates).toBe(2);
+});
+
 test("a run that begins before an earlier message of its key was handled is out of order", async () => {
   const ledger = createLedger();
   publish(ledger, 3);

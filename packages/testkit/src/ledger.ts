@@ -18,7 +18,7 @@ export interface LedgerVerdict {
   readonly handled: number;
   /** Published, never handled with success. */
   readonly lost: Finding;
-  /** Runs of a message that another run had handled before. */
+  /** Runs of a message that another run had handled before; one that fails and is tried again counts once. */
   readonly duplicated: Finding;
   /** Runs that began while the first unhandled message of their key was an earlier one and not running. */
   readonly disordered: Finding;
@@ -36,7 +36,7 @@ export interface Ledger {
   handling(entry: LedgerEntry): LedgerRun;
   /** Published and not handled with success so far; O(1). */
   readonly outstanding: number;
-  /** Runs of already handled messages so far; O(1). */
+  /** Runs of already handled messages so far, one that failed and was tried again counted once; O(1). */
   readonly duplicates: number;
   verdict(drained?: DrainedQuery): Promise<LedgerVerdict>;
 }
@@ -53,6 +53,8 @@ interface KeyBooks {
 const PUBLISHED = 1;
 const HANDLED = 2;
 const RUNNING = 4;
+/** A run of a message that was handled before has failed: the next one is the same duplicate. */
+const REPEAT_FAILED = 8;
 const FIRST_SIZE = 16;
 
 /**
@@ -92,13 +94,13 @@ class Books implements Ledger {
     const books = this.#booksOf(entry);
     const flags = flagsOf(books, entry.sequence);
     const repeats = (flags & HANDLED) !== 0;
-    if (repeats) this.#duplicated.add(entry, "handled again");
+    if (repeats && (flags & REPEAT_FAILED) === 0) this.#duplicated.add(entry, "handled again");
     if (books.running > 0)
       this.#overlapped.add(entry, `began while ${books.running} of its key ran`);
     const next = books.handledBelow;
     if (next < entry.sequence && (flagsOf(books, next) & RUNNING) === 0)
       this.#disordered.add(entry, `began before ${next} was handled`);
-    books.flags[entry.sequence] = flags | RUNNING;
+    books.flags[entry.sequence] = (flags | RUNNING) & ~REPEAT_FAILED;
     books.running++;
     return this.#run(entry, books, repeats);
   }
@@ -127,7 +129,10 @@ class Books implements Ledger {
       return flags;
     };
     return {
-      failed: () => void end(),
+      failed: () => {
+        const flags = end();
+        if (repeats) books.flags[entry.sequence] = flags | REPEAT_FAILED;
+      },
       done: () => {
         const flags = end();
         if ((flags & HANDLED) === 0) return this.#settle(entry, books, flags);
