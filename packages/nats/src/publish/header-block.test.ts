@@ -47,11 +47,11 @@ test("any key and any list of headers comes back byte for byte, repeated names a
       expect(decoded.key === null ? null : [...decoded.key]).toEqual(
         keyBytes === null ? null : [...keyBytes],
       );
-      const names = text(block)
+      const written = text(block)
         .split("\r\n")
         .slice(1)
         .map((line) => line.split(":")[0]);
-      expect(names.filter((name) => /^nats-/i.test(name ?? ""))).toEqual(["Nats-Msg-Id"]);
+      expect(written.filter((name) => /^nats-/i.test(name ?? ""))).toEqual(["Nats-Msg-Id"]);
     }),
   );
 });

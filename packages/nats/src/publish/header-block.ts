@@ -145,7 +145,7 @@ function isPlainKey(key: Uint8Array): boolean {
 }
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** Percent-encode UTF-8; the first character of a name that has a meaning too, so that it loses that meaning on the wire. */
