@@ -5,6 +5,7 @@ export { faultyTransport } from "./faulty-transport.ts";
 export { checkLedger } from "./ledger-check.ts";
 export { createLedger } from "./ledger.ts";
 export { manualClock } from "./manual-clock.ts";
+export { runOrderingConformance } from "./ordering/run-ordering-conformance.ts";
 export { createProbe } from "./probe.ts";
 export { testHost } from "./test-host.ts";
 export { until, within } from "./until.ts";
@@ -29,6 +30,11 @@ export type { DrainedQuery } from "./ledger-drained.ts";
 export type { Evidence, Finding, LedgerEntry } from "./ledger-finding.ts";
 export type { Ledger, LedgerRun, LedgerVerdict } from "./ledger.ts";
 export type { ManualClock } from "./manual-clock.ts";
+export type {
+  OrderingBus,
+  OrderingBusRequest,
+  OrderingSubject,
+} from "./ordering/ordering-subject.ts";
 export type { ProbedMessage, ProbePredicate, ProbeRecord, ProbeWait } from "./probe-records.ts";
 export type { Probe, ProbeWaiter } from "./probe.ts";
 export type { TestHost } from "./test-host.ts";

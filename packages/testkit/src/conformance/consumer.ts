@@ -30,6 +30,8 @@ export interface ConsumerOptions {
   readonly ledger?: Ledger;
   readonly subscribe?: SubscribeOptions;
   readonly overrides?: TransportOverrides;
+  /** Makes the bus. @defaultValue one without plugins */
+  readonly openBus?: (transport: ConfiguredTransport) => EventBus;
   /** Called for every delivery that the bus takes over. */
   readonly onReceived?: () => void;
   /** Runs after the behaviour and before the message counts as handled; a failed assertion in it fails the test. */
@@ -66,7 +68,8 @@ export class Consumer {
     this.#lab = lab;
     this.#options = options;
     this.configured = lab.subject.transport(options.overrides);
-    this.bus = createEventBus({ group: options.group, transport: this.configured });
+    const { group, openBus = (transport) => createEventBus({ group, transport }) } = options;
+    this.bus = openBus(this.configured);
     lab.track(this.bus, this.configured);
     this.bus.observe({
       settled: (_delivery, _subscription, outcome) => void this.outcomes[outcome]++,

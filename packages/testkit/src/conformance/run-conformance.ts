@@ -47,10 +47,24 @@ export function runConformance(
   runner: ConformanceRunner,
   selection: ConformanceSelection = {},
 ): ConformanceRun {
+  return registerGuarantees(subject, runner, { ...selection, from: GUARANTEES });
+}
+
+/** Which guarantees to register, and from which list. */
+export interface GuaranteeSelection extends ConformanceSelection {
+  readonly from: readonly Guarantee[];
+}
+
+/** Register guarantees of a list with a test runner. Throws as `runConformance`. */
+export function registerGuarantees(
+  subject: ConformanceSubject,
+  runner: ConformanceRunner,
+  selection: GuaranteeSelection,
+): ConformanceRun {
   const results: ConformanceResult[] = [];
   const { capabilities } = subject.transport().create(testHost());
   const plan = planned(selection);
-  checkSkips(subject);
+  checkSkips(subject, selection.from);
   const timings = { ...CONFORMANCE_TIMINGS, ...subject.timings };
   // The kit gives up first and says what it waited for; the rest is for closing what the test left open.
   const timeoutMs = deadlineOf(timings) + timings.stepMs * 2;
@@ -80,20 +94,17 @@ interface PlannedTest {
   readonly test: GuaranteeTest;
 }
 
-function planned(selection: ConformanceSelection): readonly PlannedTest[] {
-  const names = selection.guarantees;
-  const unknown = names?.find((name) => !GUARANTEES.some((guarantee) => guarantee.name === name));
+function planned({ from, guarantees: names }: GuaranteeSelection): readonly PlannedTest[] {
+  const unknown = names?.find((name) => !from.some((guarantee) => guarantee.name === name));
   if (unknown !== undefined) throw new TypeError(`no guarantee is named ${unknown}`);
-  const chosen = GUARANTEES.filter(
-    (guarantee) => names === undefined || names.includes(guarantee.name),
-  );
+  const chosen = from.filter((guarantee) => names === undefined || names.includes(guarantee.name));
   return chosen.flatMap((guarantee) => guarantee.tests.map((test) => ({ guarantee, test })));
 }
 
 /** A skip that matches nothing hides that its test was renamed or mended. */
-function checkSkips(subject: ConformanceSubject): void {
+function checkSkips(subject: ConformanceSubject, guarantees: readonly Guarantee[]): void {
   for (const { test: name } of subject.skip ?? []) {
-    const known = GUARANTEES.some(
+    const known = guarantees.some(
       (guarantee) =>
         guarantee.name === name ||
         guarantee.tests.some((test) => fullName(guarantee, test) === name),
