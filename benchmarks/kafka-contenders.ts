@@ -3,6 +3,7 @@ import type { SubscribeOptions, Topic } from "@bus/core";
 import { kafka } from "@bus/kafka";
 import type { KafkaOptions } from "@bus/kafka";
 import kafkajs from "kafkajs";
+import { HandlerWaits } from "./handler-waits.ts";
 import { measure } from "./side-by-side.ts";
 import type { Contender, Measurement } from "./side-by-side.ts";
 import { WORKLOAD_HEADERS, WorkloadCheck } from "./workload.ts";
@@ -88,11 +89,11 @@ export function busConsumer({ brokers, topic, messages }: ConsumeJob, run: BusRu
       const bus = createEventBus({ group: freshGroup(), transport, plugins: run.plugins ?? [] });
       const check = new WorkloadCheck(messages);
       const timer = new FirstToLast(messages);
-      const { handlerMs } = run;
+      const waits = run.handlerMs === undefined ? undefined : new HandlerWaits(run.handlerMs);
       const handle = async (value: Uint8Array): Promise<void> => {
         timer.first();
         const key = check.begin(value);
-        if (handlerMs !== undefined) await new Promise((resolve) => setTimeout(resolve, handlerMs));
+        if (waits !== undefined) await waits.wait();
         if (check.end(key)) timer.last();
       };
       await bus.subscribe(benchTopic(topic), ({ value }) => handle(value), run.subscribe);

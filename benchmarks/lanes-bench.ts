@@ -1,20 +1,29 @@
-import { aggregate } from "@bus/aggregate";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { createEventBus } from "@bus/core";
 import { kafka } from "@bus/kafka";
 import { kafkajsDriver } from "@bus/kafka/kafkajs";
 import { startKafka } from "@bus/tools-brokers";
-import { benchTopic, busConsumer, rawKafkajsConsumer } from "./kafka-contenders.ts";
-import { printTable, runSideBySide } from "./side-by-side.ts";
+import { benchTopic } from "./kafka-contenders.ts";
+import type { LanesJob, LanesOutcome } from "./lanes-run.ts";
+import { printTable } from "./side-by-side.ts";
 import { Workload, WORKLOAD_HEADERS } from "./workload.ts";
 import type { KeySpread } from "./workload.ts";
 
 /**
  * Ordered lanes on a real broker: how near the engine comes to what the keys allow. A key's messages run one after the
- * other, so the hottest key bounds the rate; order and overlap are checked in every run.
+ * other, so the hottest key bounds the rate; order and overlap are checked in every run. The ceiling is what keys and
+ * concurrency allow with a handler that takes exactly its time; `step` is what it takes in a bare loop. Each case has a
+ * process of its own.
+ *
+ * `pnpm bench lanes [rounds] [cases]`: cases as `zipf-1,uniform-5,noop`; all of them without.
  */
 const PARTITIONS = 16;
 const CONCURRENCY = 256;
 const ROUNDS = Number(process.argv[3] ?? 3);
+const ONLY = process.argv[4]?.split(",");
+const NOOP_MESSAGES = 500_000;
 
 interface Case {
   readonly spread: KeySpread;
@@ -33,61 +42,75 @@ const CASES: readonly Case[] = [
 
 await using cluster = await startKafka();
 const { brokers } = cluster;
-const filler = createEventBus({
-  transport: kafka({
-    brokers,
-    driver: kafkajsDriver(),
-    topics: { ensure: "create", partitions: PARTITIONS },
-  }),
-});
-await filler.start();
-
-const subscribe = { ordering: "key" } as const;
-const plugins = [aggregate({ concurrency: CONCURRENCY, maxLanes: 10_000 })];
 
 console.log(
-  `lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs, median [min–max]\n`,
+  `lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs after one to warm up, median [min–max]\n`,
 );
 console.log(
-  "keys     handler  messages   ceiling/s    reached/s                      share   CPU µs/msg   RSS MB",
+  "keys     handler       step  messages   ceiling/s    reached/s                      share   CPU µs/msg   peak RSS MB",
 );
-for (const { spread, messages, handlerMs } of CASES) {
+for (const one of CASES) if (isWanted(`${one.spread}-${one.handlerMs}`)) await measureCase(one);
+if (isWanted("noop")) await measureNoop();
+
+function isWanted(name: string): boolean {
+  return ONLY === undefined || ONLY.includes(name);
+}
+
+async function measureCase({ spread, messages, handlerMs }: Case): Promise<void> {
   const workload = new Workload(spread, messages);
-  const topic = await fill(`${spread}-${handlerMs}`, workload);
-  const contender = busConsumer(
-    { brokers, topic, messages },
-    { name: topic, driver: kafkajsDriver(), plugins, subscribe, handlerMs },
-  );
-  const [result] = await runSideBySide([contender], ROUNDS);
-  if (result === undefined) continue;
-  const ceiling = Math.min(
-    (CONCURRENCY * 1000) / handlerMs,
-    (messages / workload.hottest()) * (1000 / handlerMs),
-  );
+  const topic = `${spread}-${handlerMs}`;
+  await fill(topic, workload);
+  const { results, stepMs, peakRssMb } = await run({ ...jobOf(topic, messages), handlerMs });
+  const [result] = results;
+  if (result === undefined) throw new Error(`case ${topic} has no result`);
+  const perSlot = 1000 / handlerMs;
+  const ceiling = Math.min(CONCURRENCY, messages / workload.hottest()) * perSlot;
   const { median, min, max } = result.perSecond;
-  const reached = `${Math.round(median)} [${Math.round(min)}–${Math.round(max)}]`;
-  console.log(
-    `${spread.padEnd(8)} ${`${handlerMs} ms`.padStart(7)}  ${String(messages).padStart(8)}  ${String(Math.round(ceiling)).padStart(10)}    ${reached.padEnd(28)}  ${`${((median / ceiling) * 100).toFixed(1)} %`.padStart(7)}   ${(result.cpuNsPerMessage.median / 1000).toFixed(2).padStart(10)}   ${Math.round(result.rssMb).toString().padStart(6)}`,
+  const cells = [
+    spread.padEnd(8),
+    `${handlerMs} ms`.padStart(7),
+    `${stepMs.toFixed(3)} ms`.padStart(9),
+    String(messages).padStart(8),
+    Math.round(ceiling).toString().padStart(10),
+    `  ${Math.round(median)} [${Math.round(min)}–${Math.round(max)}]`.padEnd(30),
+    `${((median / ceiling) * 100).toFixed(1)} %`.padStart(7),
+    (result.cpuNsPerMessage.median / 1000).toFixed(2).padStart(11),
+    Math.round(peakRssMb).toString().padStart(12),
+  ];
+  console.log(cells.join(" "));
+}
+
+async function measureNoop(): Promise<void> {
+  const topic = "zipf-noop";
+  await fill(topic, new Workload("zipf", NOOP_MESSAGES));
+  const { results, peakRssMb } = await run(jobOf(topic, NOOP_MESSAGES));
+  printTable(
+    `no-op handler through the lanes, ${NOOP_MESSAGES} messages, Zipf keys, beside raw kafkajs in the same process (peak RSS of both ${Math.round(peakRssMb)} MB)`,
+    results,
   );
 }
 
-const messages = 500_000;
-const topic = await fill("zipf-noop", new Workload("zipf", messages));
-await filler.close();
-const job = { brokers, topic, messages };
-const results = await runSideBySide(
-  [
-    rawKafkajsConsumer(job),
-    busConsumer(job, { name: "lanes, no-op handler", driver: kafkajsDriver(), plugins, subscribe }),
-  ],
-  ROUNDS,
-);
-printTable(
-  `no-op handler through the lanes, ${messages} messages, Zipf keys, beside raw kafkajs`,
-  results,
-);
+function jobOf(topic: string, messages: number): LanesJob {
+  return { brokers, topic, messages, concurrency: CONCURRENCY, rounds: ROUNDS };
+}
 
-async function fill(name: string, workload: Workload): Promise<string> {
+async function run(job: LanesJob): Promise<LanesOutcome> {
+  const program = join(import.meta.dirname, "lanes-run.ts");
+  const flags = [...process.execArgv, program, JSON.stringify(job)];
+  const { stdout } = await promisify(execFile)(process.execPath, flags);
+  const outcome: LanesOutcome = JSON.parse(stdout);
+  return outcome;
+}
+
+async function fill(name: string, workload: Workload): Promise<void> {
+  await using filler = createEventBus({
+    transport: kafka({
+      brokers,
+      driver: kafkajsDriver(),
+      topics: { ensure: "create", partitions: PARTITIONS },
+    }),
+  });
+  await filler.start();
   const target = benchTopic(name);
   for (let from = 0; from < workload.length; from += 5_000) {
     const batch = workload.slice(from, from + 5_000);
@@ -97,5 +120,4 @@ async function fill(name: string, workload: Workload): Promise<string> {
       ),
     );
   }
-  return name;
 }
