@@ -1,10 +1,13 @@
 import type { ComponentHealth, HealthReport, TransportEvent, TransportHost } from "@bus/core";
-import type { MembershipState } from "./group-member.ts";
+import type { MembershipState, UnreadablePartition } from "./group-member.ts";
+import type { RecordDecoder } from "./kafka-driver.ts";
 
 /** A membership as health sees it. */
 export interface ObservedMembership {
   readonly group: string;
   readonly state: MembershipState;
+  readonly stuck: readonly UnreadablePartition[];
+  readonly decoder: RecordDecoder;
 }
 
 /** Follows what a driver tells and turns it into health; passes everything on. */
@@ -29,7 +32,7 @@ export class ConnectionState {
 
   report(memberships: readonly ObservedMembership[]): HealthReport {
     const components = memberships.map(
-      ({ group, state }) => [`kafka.group.${group}`, membershipHealth(state)] as const,
+      (membership) => [`kafka.group.${membership.group}`, membershipHealth(membership)] as const,
     );
     return { "kafka.connection": this.#health, ...Object.fromEntries(components) };
   }
@@ -45,10 +48,24 @@ export class ConnectionState {
   }
 }
 
-function membershipHealth({ kind, sinceMs, error }: MembershipState): ComponentHealth {
+function membershipHealth({ state, stuck, decoder }: ObservedMembership): ComponentHealth {
+  const { kind, sinceMs, error } = state;
   if (kind === "ended")
     return { status: "unhealthy", detail: error?.message ?? "the membership has ended", sinceMs };
   if (kind === "closed") return { status: "unhealthy", detail: "closed", sinceMs };
-  if (kind === "joined") return { status: "healthy", detail: "", sinceMs };
-  return { status: "degraded", detail: kind, sinceMs };
+  if (kind !== "joined") return { status: "degraded", detail: kind, sinceMs };
+  const [first] = stuck;
+  if (first !== undefined) return stuckHealth(first, stuck.length);
+  // Slower, but whole: nothing that health is to be worse for.
+  const { name, fallbackReason } = decoder;
+  const detail =
+    fallbackReason === undefined ? "" : `records are decoded by ${name}, slower: ${fallbackReason}`;
+  return { status: "healthy", detail, sinceMs };
+}
+
+function stuckHealth(first: UnreadablePartition, count: number): ComponentHealth {
+  const { topic, partition, error, sinceMs } = first;
+  const others = count === 1 ? "" : ` (and ${count - 1} more)`;
+  const detail = `${topic}[${partition}]${others} stands still: ${error.message}; it is tried again`;
+  return { status: "degraded", detail, sinceMs };
 }

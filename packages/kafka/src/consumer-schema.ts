@@ -5,6 +5,17 @@ import { oneOf, text, whole, word } from "./option-fields.ts";
 
 const DEFAULTS = KAFKA_DEFAULTS.consumer;
 
+const offset = z.int("must be a whole number").min(0, "must be at least 0");
+
+const UNREADABLE_RANGE = z
+  .strictObject({
+    topic: z.string("must be text").min(1, "must not be empty"),
+    partition: offset,
+    from: offset,
+    to: offset,
+  })
+  .refine(({ from, to }) => to > from, { error: "must end behind its begin", path: ["to"] });
+
 /** Options of consumers; contradictions are looked for when defaults are applied. */
 export const CONSUMER_SCHEMA: z.ZodType<ConsumerOptions, ConsumerOptions> = z.strictObject({
   autoOffsetReset: word(
@@ -77,4 +88,8 @@ export const CONSUMER_SCHEMA: z.ZodType<ConsumerOptions, ConsumerOptions> = z.st
     DEFAULTS.maxUncommittedMessages,
     "settled messages of a partition that may wait behind an unsettled one",
   ),
+  skipUnreadable: z
+    .array(UNREADABLE_RANGE, "must be a list of ranges")
+    .meta({ description: "records that may be lost because they cannot be read", default: [] })
+    .exactOptional(),
 });

@@ -23,6 +23,8 @@ function lab(options: ConsumerOptions = {}) {
       subscribe: () => Promise.resolve(),
       pause: ({ partition }) => void paused.add(partition),
       resume: ({ partition }) => void paused.delete(partition),
+      seek: ({ partition, offset }) => void calls.push(`seek ${partition} to ${offset}`),
+      decoder: { name: "fake" },
       commit: (offsets) => {
         commits.push(offsets);
         return Promise.resolve();
@@ -206,15 +208,37 @@ test("a membership that ends says why, and its deliveries are void", () => {
   expect(events.at(-1)).toEqual({ kind: "subscriptionEnded", group: "group", error });
 });
 
-test("what cannot be read stands still with a warning, the rest goes on", () => {
-  const { member, inbox, paused, kinds } = lab();
+test("what cannot be read stands still with a warning, the rest goes on, and it is read again by itself", () => {
+  const { member, inbox, paused, kinds, clock, calls } = lab();
   member.owned(partitions(0, 1));
-  member.unreadable(
-    { topic: "topic", partition: 0 },
-    new BusTransportError("BUS_CORRUPT", "bytes"),
-  );
+  member.records(fetched(0, [0]));
+  const error = new BusTransportError("BUS_CORRUPT", "bytes");
+  member.unreadable({ topic: "topic", partition: 0 }, error);
   member.records(fetched(0, [0], { partition: 1 }));
   expect(paused.has(0)).toBe(true);
-  expect(inbox.offsets).toEqual([0]);
+  expect(inbox.offsets).toEqual([0, 0]);
   expect(kinds()).toContain("warning");
+  expect(member.stuck).toEqual([{ topic: "topic", partition: 0, error, sinceMs: 0 }]);
+  clock.advance(2_000);
+  expect([paused.has(0), calls]).toEqual([false, ["seek 0 to 1"]]);
+  member.records(fetched(1, [1]));
+  expect([member.stuck, inbox.offsets]).toEqual([[], [0, 0, 1]]);
+});
+
+test("what may be lost is passed over with a warning that names the offsets", () => {
+  const skipUnreadable = [{ topic: "topic", partition: 0, from: 0, to: 7 }];
+  const { member, events, clock, calls } = lab({ skipUnreadable });
+  member.owned(partitions(0, 1));
+  for (const partition of [0, 1]) {
+    member.records(fetched(0, [], { partition }));
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      member.unreadable({ topic: "topic", partition }, new BusTransportError("BUS_CORRUPT", "x"));
+      clock.advance(3_000);
+    }
+  }
+  const warnings = events.flatMap((event) => (event.kind === "warning" ? [event.message] : []));
+  expect(warnings).toContain(
+    "offsets 0 to 6 of topic[0] cannot be read and are passed over, as consumer.skipUnreadable says",
+  );
+  expect(calls).toEqual(["seek 0 to 0", "seek 0 to 7", "seek 1 to 0", "seek 1 to 0"]);
 });

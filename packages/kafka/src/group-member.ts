@@ -31,6 +31,13 @@ export interface MembershipState {
   readonly error?: BusError;
 }
 
+/** A partition that cannot be read on from where it stands. */
+export interface UnreadablePartition extends TopicPartition {
+  readonly error: BusError;
+  /** Milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+}
+
 /**
  * One member of one group, whatever the client: it turns what a driver tells into owned partitions, lets them drain
  * before they are given away, and commits what they have settled.
@@ -54,6 +61,7 @@ export class GroupMember implements ConsumerSink {
     this.partitions = new MemberPartitions({
       options,
       clock: host.clock,
+      random: () => host.random(),
       deliver,
       listener: this.#listener(),
     });
@@ -63,6 +71,13 @@ export class GroupMember implements ConsumerSink {
 
   get state(): MembershipState {
     return this.#state;
+  }
+
+  /** Partitions that cannot be read on from where they stand. */
+  get stuck(): readonly UnreadablePartition[] {
+    return [...this.partitions].flatMap(({ topic, partition, unreadable }) =>
+      unreadable === undefined ? [] : [{ topic, partition, ...unreadable }],
+    );
   }
 
   /** What the partitions of a topic do: read it, hold it, or (absent) nothing that outlasts the next change. */
@@ -238,12 +253,19 @@ export class GroupMember implements ConsumerSink {
           partition,
           count,
         }),
-      stalled: (partition, error) => this.#stalled(partition, error),
+      stalled: (partition, error) => this.#warn(error.message, { ...plain(partition), error }),
+      readAgain: (partition, offset) =>
+        this.consumer.seek({ ...plain(partition), offset: BigInt(offset) }),
+      recovered: ({ topic, partition }) =>
+        this.#parts.host.logger.info(`${topic}[${partition}] can be read again`, {
+          group: this.group,
+        }),
+      skipped: (partition, { from, to }) =>
+        this.#warn(
+          `offsets ${from} to ${to - 1} of ${partition.topic}[${partition.partition}] cannot be read and are passed over, as consumer.skipUnreadable says`,
+          { ...plain(partition), from, to },
+        ),
     };
-  }
-
-  #stalled({ topic, partition }: OwnedPartition, error: BusError): void {
-    this.#warn(error.message, { topic, partition, error });
   }
 
   #newCommitter(): OffsetCommitter {

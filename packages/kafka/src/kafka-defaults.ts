@@ -39,6 +39,7 @@ export const KAFKA_DEFAULTS: Omit<ResolvedKafkaOptions, "brokers" | "driver"> = 
     maxInFlightMessages: 2_000,
     maxInFlightBytes: 67_108_864,
     maxUncommittedMessages: 20_000,
+    skipUnreadable: Object.freeze([]),
   }),
   net: Object.freeze({ dialTimeoutMs: 10_000, readTimeoutMs: 30_000 }),
   topics: Object.freeze({ ensure: "validate", perTopic: Object.freeze({}) }),

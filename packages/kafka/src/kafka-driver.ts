@@ -123,6 +123,13 @@ export interface DriverConsumer {
   /** Idempotent. */
   resume(partition: TopicPartition): void;
   /**
+   * Read an owned partition on from another offset; one that is not owned (any more) is ignored. Records that are on
+   * their way may still come. Asked for only after `sink.unreadable` or a walk that threw.
+   */
+  seek(position: PartitionOffset): void;
+  /** Who turns fetched bytes into records. */
+  readonly decoder: RecordDecoder;
+  /**
    * Store positions of the group; resolves with the broker's answer. Calls do not overlap. Also called while
    * `sink.releasing` is awaited.
    *
@@ -131,6 +138,14 @@ export interface DriverConsumer {
   commit(offsets: readonly PartitionOffset[]): Promise<void>;
   /** Leave the group at once; `sink` hears nothing any more. Everything worth it was committed before. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What turns the bytes of a fetch into records. */
+export interface RecordDecoder {
+  /** Name of the package or library. */
+  readonly name: string;
+  /** Why this one and not a faster one; absent when this is the best one. */
+  readonly fallbackReason?: string;
 }
 
 /** What a consumer tells. All but `releasing` return at once; none throws. */

@@ -88,6 +88,19 @@ export interface ConsumerOptions {
   readonly maxInFlightBytes?: number;
   /** Settled messages of a partition that may wait behind an unsettled one, ≥ 1; beyond, it pauses. @defaultValue 20_000 */
   readonly maxUncommittedMessages?: number;
+  /**
+   * What may be lost: records that cannot be read (corrupt, or compressed in a way that this client does not know) and
+   * that their partition is not to wait for any longer. Offsets outside are never passed over. @defaultValue []
+   */
+  readonly skipUnreadable?: readonly UnreadableRange[];
+}
+
+/** Offsets of one partition that may be passed over when they cannot be read. */
+export interface UnreadableRange extends TopicPartition {
+  /** The offset at which the partition stands still, as health and the warning tell it, or one below. */
+  readonly from: number;
+  /** Where to go on. */
+  readonly to: number;
 }
 
 /** TLS of every connection; present means that nothing is ever sent in plain text. */

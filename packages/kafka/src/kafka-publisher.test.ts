@@ -67,6 +67,45 @@ test("receipts come in the order of the messages, with the partition of the key"
   expect(sent[0]?.deadlineAtMs).toBe(30_000);
 });
 
+test("a look-up that never ends is given up in time, says so, and does not stand in the way of the next", async () => {
+  const { publisher, clock, loads, sent, counts } = lab({ timeoutMs: 5_000 });
+  const failing = failureOf(publisher.publish([message({ topic: "new" })]));
+  await turn();
+  expect(loads).toHaveLength(1);
+  clock.advance(5_000);
+  const error = await failing;
+  expect([error.code, error.message]).toEqual([
+    "BUS_PUBLISH_FAILED",
+    "topic new could not be looked up within producer.timeoutMs (5000)",
+  ]);
+  const publishing = publisher.publish([message({ topic: "new", value: Buffer.from("2") })]);
+  await turn();
+  expect(loads).toHaveLength(2);
+  counts.set("new", 1);
+  loads[1]?.resolve();
+  await turn();
+  loads[0]?.reject(new Error("too late"));
+  sent[0]?.stored(0);
+  expect(await publishing).toHaveLength(1);
+  expect(clock.pending).toBe(0);
+});
+
+test("a look-up that ends late lets what waits for the next one go before what comes after", async () => {
+  const { publisher, clock, loads, sent, counts } = lab({ timeoutMs: 5_000 });
+  const failing = failureOf(publisher.publish([message({ topic: "new" })]));
+  await turn();
+  clock.advance(5_000);
+  await failing;
+  void publisher.publish([message({ topic: "new", value: Buffer.from("1") })]);
+  await turn();
+  counts.set("new", 1);
+  loads[0]?.resolve();
+  await turn();
+  void publisher.publish([message({ topic: "new", value: Buffer.from("2") })]);
+  await turn();
+  expect(sent.map(({ value }) => Buffer.from(value ?? []).toString())).toEqual(["1", "2"]);
+});
+
 test("messages of a topic keep the order of the calls while its partitions are looked up", async () => {
   const { publisher, sent, counts, loads, ensured } = lab();
   const values = (): string[] => sent.map(({ value }) => Buffer.from(value ?? []).toString());

@@ -6,7 +6,8 @@ import type { KafkaDriver, OutgoingRecord } from "./kafka-driver.ts";
 import type { ResolvedProducerOptions } from "./kafka-options.ts";
 import { PendingRecord, PublishCall } from "./publish-call.ts";
 import { clientError } from "./map-kafka-error.ts";
-import { PublishBuffer, WaitingRecords } from "./publish-buffer.ts";
+import { PublishBuffer } from "./publish-buffer.ts";
+import { TopicLookUps } from "./topic-look-ups.ts";
 
 /** What a publisher needs. */
 export interface KafkaPublisherParts {
@@ -27,8 +28,7 @@ export class KafkaPublisher implements Publisher {
   readonly #parts: KafkaPublisherParts;
   readonly #buffer: PublishBuffer;
   readonly #spread: KeylessSpread;
-  readonly #loading = new Map<string, WaitingRecords>();
-  readonly #ready = new Set<string>();
+  readonly #lookUps: TopicLookUps;
   #isClosed = false;
 
   constructor(parts: KafkaPublisherParts) {
@@ -42,6 +42,16 @@ export class KafkaPublisher implements Publisher {
       options,
       clock,
       handOver: (record) => driver.producer.send(record),
+    });
+    this.#lookUps = new TopicLookUps({
+      clock,
+      timeoutMs: options.timeoutMs,
+      prepare: async (topic) => {
+        await parts.ensureTopic(topic);
+        await driver.producer.loadTopic(topic);
+      },
+      wait: (list, record) => this.#buffer.wait(list, record),
+      route: (record) => this.#route(record),
     });
   }
 
@@ -74,7 +84,7 @@ export class KafkaPublisher implements Publisher {
       else if (sizeBytes > options.maxMessageBytes)
         call.failed(index, this.#tooLarge(message, sizeBytes));
       else
-        this.#accept(
+        this.#lookUps.accept(
           new PendingRecord(message, {
             call,
             index,
@@ -96,6 +106,7 @@ export class KafkaPublisher implements Publisher {
     void driver.producer.flush();
     await new Promise<void>((resolve) => {
       const cancel = clock.schedule(() => {
+        this.#lookUps.close();
         this.#buffer.abandon(
           ({ topic }) =>
             new BusClosedError(`the transport was closed before a message for ${topic} was sent`),
@@ -107,43 +118,6 @@ export class KafkaPublisher implements Publisher {
         resolve();
       });
     });
-  }
-
-  #accept(record: PendingRecord): void {
-    const loading = this.#loading.get(record.topic);
-    if (loading !== undefined) this.#buffer.wait(loading, record);
-    else if (this.#ready.has(record.topic)) this.#route(record);
-    else this.#load(record);
-  }
-
-  /** Look a topic up before its first message; what comes meanwhile waits behind it. */
-  #load(first: PendingRecord): void {
-    const { topic } = first;
-    const loading = new WaitingRecords();
-    this.#loading.set(topic, loading);
-    this.#buffer.wait(loading, first);
-    const done = (finish: (record: PendingRecord) => void): void => {
-      this.#loading.delete(topic);
-      for (let record = loading.shift(); record !== undefined; record = loading.shift())
-        finish(record);
-    };
-    this.#prepare(topic).then(
-      () => {
-        this.#ready.add(topic);
-        done((record) => this.#route(record));
-      },
-      (cause: unknown) => {
-        const error = BusError.is(cause)
-          ? cause
-          : clientError({ doing: `looking up topic ${topic}`, cause });
-        done((record) => record.failed(error));
-      },
-    );
-  }
-
-  async #prepare(topic: string): Promise<void> {
-    await this.#parts.ensureTopic(topic);
-    await this.#parts.driver.producer.loadTopic(topic);
   }
 
   #route(record: PendingRecord): void {

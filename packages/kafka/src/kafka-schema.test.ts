@@ -84,6 +84,7 @@ const VALID: readonly (readonly [path: string, value: unknown])[] = [
   ["consumer.maxInFlightMessages", 7],
   ["consumer.maxInFlightBytes", 7],
   ["consumer.maxUncommittedMessages", 7],
+  ["consumer.skipUnreadable", [{ topic: "orders", partition: 3, from: 12, to: 15 }]],
   ["net.dialTimeoutMs", 7],
   ["net.readTimeoutMs", 7],
   ["net.writeTimeoutMs", 7],

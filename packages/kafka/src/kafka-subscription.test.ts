@@ -31,6 +31,8 @@ function lab() {
       },
       pause: () => undefined,
       resume: () => undefined,
+      seek: () => undefined,
+      decoder: { name: "fake" },
       commit: () => Promise.resolve(),
       close: async () => void (state.isClosed = true),
     }),

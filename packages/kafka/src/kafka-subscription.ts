@@ -8,10 +8,10 @@ import type {
   TopicSubscription,
   TransportSubscription,
 } from "@bus/core";
-import type { DriverTopic } from "./kafka-driver.ts";
+import type { DriverTopic, RecordDecoder } from "./kafka-driver.ts";
 import { GroupMember } from "./group-member.ts";
 import type { ConsumedPosition } from "./kafka-transactions.ts";
-import type { GroupMemberParts, MembershipState } from "./group-member.ts";
+import type { GroupMemberParts, MembershipState, UnreadablePartition } from "./group-member.ts";
 
 /** How long a change of topics waits for others to join it. */
 const GATHER_CHANGES_MS = 100;
@@ -49,6 +49,16 @@ export class KafkaSubscription implements TransportSubscription {
 
   get state(): MembershipState {
     return this.#member.state;
+  }
+
+  /** Partitions that cannot be read on from where they stand. */
+  get stuck(): readonly UnreadablePartition[] {
+    return this.#member.stuck;
+  }
+
+  /** Who decodes the records of this group. */
+  get decoder(): RecordDecoder {
+    return this.#member.consumer.decoder;
   }
 
   /** Join the group. Errors: those of `Subscriber.subscribe`; then the subscription is closed. */

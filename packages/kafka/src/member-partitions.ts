@@ -11,6 +11,7 @@ const ABORT_GRACE_MS = 250;
 export interface MemberPartitionsParts {
   readonly options: ResolvedConsumerOptions;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly deliver: Deliver;
   readonly listener: PartitionListener;
 }
@@ -55,18 +56,14 @@ export class MemberPartitions implements Iterable<OwnedPartition> {
   /** Own a partition from the start; an ownership that it had is over. */
   begin({ topic, partition }: TopicPartition): OwnedPartition {
     this.find({ topic, partition })?.end();
-    const { clock, deliver, listener, options } = this.#parts;
-    const { maxUncommittedMessages } = options;
+    const { options, ...shared } = this.#parts;
+    const { maxUncommittedMessages, skipUnreadable } = options;
     const gate = this.#gate;
-    const owned = new OwnedPartition({
-      topic,
-      partition,
-      gate,
-      clock,
-      deliver,
-      listener,
-      maxUncommittedMessages,
-    });
+    const mayBeSkipped = skipUnreadable.filter(
+      (range) => range.topic === topic && range.partition === partition,
+    );
+    const bounds = { gate, maxUncommittedMessages, mayBeSkipped };
+    const owned = new OwnedPartition({ topic, partition, ...bounds, ...shared });
     const partitions = this.#byTopic.get(topic) ?? new Map<number, OwnedPartition>();
     this.#byTopic.set(topic, partitions.set(partition, owned));
     return owned;

@@ -35,14 +35,19 @@ function lab(everyMessages = 1_000) {
       partition: number,
       gate,
       clock,
+      random: () => 0,
       deliver: inbox.deliver,
       maxUncommittedMessages: 1_000,
+      mayBeSkipped: [],
       listener: {
         flowChanged: () => undefined,
         acknowledged: () => committer.acknowledged(),
         moved: (moved) => committer.moved(moved),
         duplicates: () => undefined,
         stalled: () => undefined,
+        readAgain: () => undefined,
+        recovered: () => undefined,
+        skipped: () => undefined,
       },
     });
     partition.accept(fetched(0, range(0, 100), { partition: number }));

@@ -1,43 +1,10 @@
 import { expect, test } from "vitest";
-import type { BusError } from "@bus/core";
-import { InFlightGate } from "@bus/core/adapter";
-import { manualClock } from "@bus/testkit";
-import { fetched, Inbox, range, turn } from "../test/fake-records.ts";
-import { OwnedPartition } from "./owned-partition.ts";
-
-interface Heard {
-  readonly flow: boolean[];
-  readonly moved: (number | undefined)[];
-  readonly duplicates: number[];
-  readonly stalled: BusError[];
-  acknowledged: number;
-}
-
-function own(bounds: { maxMessages?: number; maxBytes?: number; maxUncommitted?: number } = {}) {
-  const { maxMessages = 100, maxBytes = 1_000_000, maxUncommitted = 1_000 } = bounds;
-  const clock = manualClock();
-  const inbox = new Inbox();
-  const heard: Heard = { flow: [], moved: [], duplicates: [], stalled: [], acknowledged: 0 };
-  const partition = new OwnedPartition({
-    topic: "topic",
-    partition: 0,
-    gate: new InFlightGate({ maxMessages, maxBytes }),
-    clock,
-    deliver: inbox.deliver,
-    maxUncommittedMessages: maxUncommitted,
-    listener: {
-      flowChanged: ({ isFetching }) => void heard.flow.push(isFetching),
-      acknowledged: () => void (heard.acknowledged += 1),
-      moved: ({ position }) => void heard.moved.push(position),
-      duplicates: (_, count) => void heard.duplicates.push(count),
-      stalled: (_, error) => void heard.stalled.push(error),
-    },
-  });
-  return { partition, clock, inbox, heard };
-}
+import type { Inbox } from "../test/fake-records.ts";
+import { fetched, range, turn } from "../test/fake-records.ts";
+import { ownPartition } from "../test/own-partition.ts";
 
 test("records come as deliveries in offset order, and only their settled prefix may be committed", () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(5, [5, 6, 9]));
   expect(inbox.offsets).toEqual([5, 6, 9]);
   inbox.ack(6, 9);
@@ -47,7 +14,7 @@ test("records come as deliveries in offset order, and only their settled prefix 
 });
 
 test("a fetch that brings nothing visible moves the position past what is hidden", () => {
-  const { partition, inbox, heard } = own();
+  const { partition, inbox, heard } = ownPartition();
   partition.accept(fetched(0, [0, 1]));
   inbox.ack(0, 1);
   partition.accept(fetched(2, [], { nextPosition: 7 }));
@@ -57,7 +24,7 @@ test("a fetch that brings nothing visible moves the position past what is hidden
 });
 
 test("deliveries stop at the in-flight bound, fetching too, and go on when some are settled", async () => {
-  const { partition, inbox, heard } = own({ maxMessages: 4 });
+  const { partition, inbox, heard } = ownPartition({ maxMessages: 4 });
   partition.accept(fetched(0, range(0, 10)));
   expect(inbox.offsets).toEqual([0, 1, 2, 3]);
   expect(partition.isFetching).toBe(false);
@@ -80,7 +47,7 @@ function isOpen(inbox: Inbox, offset: number): boolean {
 }
 
 test("a settlement never delivers from within: the next messages come in a turn of their own", async () => {
-  const { partition, inbox } = own({ maxMessages: 1 });
+  const { partition, inbox } = ownPartition({ maxMessages: 1 });
   partition.accept(fetched(0, [0, 1]));
   inbox.ack(0);
   expect(inbox.offsets).toEqual([0]);
@@ -89,14 +56,14 @@ test("a settlement never delivers from within: the next messages come in a turn 
 });
 
 test("a delivery that settles twice is a defect that throws", () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, [0]));
   inbox.ack(0);
   expect(() => inbox.ack(0)).toThrow("delivery of topic[0] offset 0 was settled twice");
 });
 
 test("records that were received before are dropped and counted", () => {
-  const { partition, inbox, heard } = own();
+  const { partition, inbox, heard } = ownPartition();
   partition.accept(fetched(0, range(0, 4)));
   partition.accept(fetched(1, range(1, 6)));
   expect(inbox.offsets).toEqual(range(0, 6));
@@ -104,7 +71,7 @@ test("records that were received before are dropped and counted", () => {
 });
 
 test("a drain gives back what has not started and commits what ends meanwhile", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, range(0, 4)));
   let idle = 0;
   partition.drain(() => (idle += 1));
@@ -118,7 +85,7 @@ test("a drain gives back what has not started and commits what ends meanwhile", 
 });
 
 test("a partition that is kept offers again what was given back, in offset order, before anything new", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, range(0, 5)));
   partition.drain(() => undefined);
   inbox.release(3, 1, 2, 4);
@@ -135,7 +102,7 @@ test("a partition that is kept offers again what was given back, in offset order
 });
 
 test("a partition that is kept waits for the last handler of before, so that order holds", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, [0, 1]));
   partition.drain(() => undefined);
   inbox.release(1);
@@ -151,7 +118,7 @@ test("a partition that is kept waits for the last handler of before, so that ord
 });
 
 test("another drain before the restart is through holds it back", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, [0, 1]));
   partition.drain(() => undefined);
   inbox.release(1);
@@ -164,7 +131,7 @@ test("another drain before the restart is through holds it back", async () => {
 });
 
 test("what settles after the end is accepted and ignored", () => {
-  const { partition, inbox, heard } = own();
+  const { partition, inbox, heard } = ownPartition();
   partition.accept(fetched(0, [0, 1]));
   inbox.ack(0);
   partition.end();
@@ -175,7 +142,7 @@ test("what settles after the end is accepted and ignored", () => {
 });
 
 test("a lost partition ignores acknowledgements, and goes on where it was when nobody else has", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(0, range(0, 4)));
   inbox.ack(0, 2);
   partition.lose();
@@ -194,7 +161,7 @@ test("a lost partition ignores acknowledgements, and goes on where it was when n
 });
 
 test("a lost partition is void when the group's position has passed it, or was set back", () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.accept(fetched(10, range(10, 20)));
   inbox.ack(10, 11, 12);
   partition.noteCommitted(12);
@@ -206,14 +173,14 @@ test("a lost partition is void when the group's position has passed it, or was s
 });
 
 test("a log that ends before what was received from it makes the partition void", () => {
-  const { partition } = own();
+  const { partition } = ownPartition();
   partition.accept(fetched(100, range(100, 110)));
   expect(partition.isVoidedBy(fetched(0, [0], { end: 1 }))).toBe(true);
   expect(partition.isVoidedBy(fetched(105, [105], { end: 200 }))).toBe(false);
 });
 
 test("a paused partition is neither fetched nor delivered, for as long as any reason stands", async () => {
-  const { partition, inbox } = own();
+  const { partition, inbox } = ownPartition();
   partition.pause("scheduler");
   partition.pause("held");
   partition.accept(fetched(0, [0]));
@@ -227,7 +194,7 @@ test("a paused partition is neither fetched nor delivered, for as long as any re
 });
 
 test("too much settled behind one message pauses the partition with an alarm, until it moves", async () => {
-  const { partition, inbox, heard } = own({ maxUncommitted: 4 });
+  const { partition, inbox, heard } = ownPartition({ maxUncommitted: 4 });
   partition.accept(fetched(0, range(0, 6)));
   inbox.ack(1, 2, 3);
   expect(partition.isFetching).toBe(true);
@@ -244,7 +211,7 @@ test("too much settled behind one message pauses the partition with an alarm, un
 });
 
 test("what everything waits for is offered again even while the partition is paused for what waits", async () => {
-  const { partition, inbox } = own({ maxUncommitted: 2 });
+  const { partition, inbox } = ownPartition({ maxUncommitted: 2 });
   partition.accept(fetched(0, range(0, 4)));
   inbox.ack(1, 2, 3);
   partition.drain(() => undefined);
@@ -257,7 +224,7 @@ test("what everything waits for is offered again even while the partition is pau
 });
 
 test("a delivery that nobody wanted is offered again after a while, and nothing overtakes it", async () => {
-  const { partition, inbox, clock } = own();
+  const { partition, inbox, clock } = ownPartition();
   partition.accept(fetched(0, [0, 1]));
   inbox.release(0);
   expect(inbox.newest(1).draining.aborted).toBe(true);
@@ -270,18 +237,8 @@ test("a delivery that nobody wanted is offered again after a while, and nothing 
   expect(inbox.offsets).toEqual([0, 1, 0, 1]);
 });
 
-test("records that cannot be read stop the partition behind the last readable one", () => {
-  const { partition, inbox, heard } = own();
-  partition.accept(fetched(0, [0, 1, 2], { brokenAfter: 1 }));
-  expect(inbox.offsets).toEqual([0, 1]);
-  expect(heard.stalled.map(({ code }) => code)).toEqual(["BUS_CORRUPT"]);
-  expect(partition.isFetching).toBe(false);
-  inbox.ack(0, 1);
-  expect(partition.position).toBe(2);
-});
-
 test("the state names the delivery that holds the commit back, and since when", () => {
-  const { partition, inbox, clock } = own();
+  const { partition, inbox, clock } = ownPartition();
   clock.advance(500);
   partition.accept(fetched(7, [7, 8]));
   inbox.ack(8);

@@ -13,6 +13,8 @@ import type { GateShare, InFlightGate } from "@bus/core/adapter";
 import type { FetchedRecords, OwnedDelivery, RecordWalk } from "./kafka-driver.ts";
 import { Ownership } from "./ownership.ts";
 import { PartitionBooks } from "./partition-books.ts";
+import { PartitionReading } from "./partition-reading.ts";
+import type { OffsetRange } from "./partition-reading.ts";
 
 /** How long a delivery that nobody handles waits until it is offered again. */
 const OFFER_AGAIN_MS = 1_000;
@@ -29,22 +31,31 @@ export interface PartitionListener {
   duplicates(partition: OwnedPartition, count: number): void;
   /** Too much is settled behind an unsettled message, or records cannot be read; the partition stands still. */
   stalled(partition: OwnedPartition, error: BusError): void;
+  /** What could not be read is to be read again, from this offset on, whatever was fetched since. */
+  readAgain(partition: OwnedPartition, offset: number): void;
+  /** What could not be read has been. */
+  recovered(partition: OwnedPartition): void;
+  /** Offsets from `from` to `to − 1` could not be read and are passed over, as was asked for. */
+  skipped(partition: OwnedPartition, range: OffsetRange): void;
 }
 
 /** What an owned partition is made of. */
 export interface PartitionParts extends TopicPartition {
   readonly gate: InFlightGate;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly deliver: Deliver;
   readonly listener: PartitionListener;
   readonly maxUncommittedMessages: number;
+  /** Offsets of the partition that may be passed over when they cannot be read. */
+  readonly mayBeSkipped: readonly OffsetRange[];
 }
 
 /**
  * `active` ⇄ `draining` → `restarting` → `active`: a rebalance, a hold. `lost` → `restarting`: owned again, perhaps by
- * nobody else in between. `unreadable`, `gone`: over.
+ * nobody else in between. `gone`: over.
  */
-type State = "active" | "draining" | "restarting" | "lost" | "unreadable" | "gone";
+type State = "active" | "draining" | "restarting" | "lost" | "gone";
 
 /**
  * A partition that this member owns: it turns fetched records into deliveries as far as the in-flight gate has room,
@@ -59,11 +70,12 @@ export class OwnedPartition implements TopicPartition {
   readonly #parts: PartitionParts;
   readonly #share: GateShare;
   readonly #pausedBy = new Set<PauseReason>();
-  readonly #walks: FetchedRecords[] = [];
+  readonly #reading: PartitionReading;
   #ownership: Ownership;
   #books: PartitionBooks | undefined;
-  #nextFetch: number | undefined;
   #state: State = "active";
+  /** What the listener knows of `isFetching`. */
+  #wasFetching = true;
   #isWalking = false;
   #isAdvancing = false;
   #nowMs = 0;
@@ -75,10 +87,12 @@ export class OwnedPartition implements TopicPartition {
     this.#parts = parts;
     this.#share = parts.gate.share(() => this.#advanceSoon());
     this.#ownership = this.#newOwnership();
+    this.#reading = this.#newReading();
   }
 
   /** Whether more records are wanted now. A lost partition waits for a fetch, which tells whether it is as it was. */
   get isFetching(): boolean {
+    if (this.#reading.isWaiting) return false;
     return this.#state === "lost" || (this.#state === "active" && this.#pausedBy.size === 0);
   }
 
@@ -103,7 +117,12 @@ export class OwnedPartition implements TopicPartition {
 
   /** Where fetching goes on; `undefined` before the first fetch. */
   get nextFetch(): number | undefined {
-    return this.#nextFetch;
+    return this.#reading.next;
+  }
+
+  /** Why the partition cannot be read on from where it stands, and since when; `undefined` while it can. */
+  get unreadable(): { readonly error: BusError; readonly sinceMs: number } | undefined {
+    return this.#reading.unreadable;
   }
 
   /** Deliveries made and not yet settled. */
@@ -131,10 +150,9 @@ export class OwnedPartition implements TopicPartition {
 
   /** Take records in, in the order of fetches. */
   accept(fetched: FetchedRecords): void {
-    if (this.#state === "gone" || this.#state === "unreadable") return;
+    if (this.#state === "gone") return;
     this.#books ??= new PartitionBooks(fetched.fetchedFrom);
-    this.#nextFetch = Math.max(this.#nextFetch ?? 0, fetched.nextPosition);
-    this.#walks.push(fetched);
+    if (!this.#reading.add(fetched)) return;
     if (this.#state === "lost") this.#begin();
     this.#advance();
   }
@@ -142,21 +160,23 @@ export class OwnedPartition implements TopicPartition {
   /** Stop reading for a reason; deliveries already made stay valid. Idempotent. */
   pause(reason: PauseReason): void {
     if (this.#pausedBy.has(reason)) return;
-    this.#change(() => this.#pausedBy.add(reason));
+    this.#pausedBy.add(reason);
+    this.#tellFlow();
   }
 
   /** Undo `pause` of the same reason. Idempotent. */
   resume(reason: PauseReason): void {
     if (!this.#pausedBy.has(reason)) return;
-    this.#change(() => this.#pausedBy.delete(reason));
+    this.#pausedBy.delete(reason);
+    this.#tellFlow();
     this.#advanceSoon();
   }
 
   /** Make no more deliveries and have those that have not started given back; `onIdle` is called once all have settled. */
   drain(onIdle: () => void): void {
     this.#cancelOffer?.();
-    if (this.#state === "active" || this.#state === "restarting")
-      this.#change(() => (this.#state = "draining"));
+    if (this.#state === "active" || this.#state === "restarting") this.#state = "draining";
+    this.#reading.stopWaiting();
     this.#ownership.drain();
     this.#ownership.whenIdle(onIdle);
   }
@@ -171,11 +191,9 @@ export class OwnedPartition implements TopicPartition {
     if (this.#state === "draining") this.#begin();
   }
 
-  /** What follows cannot be read: make no more deliveries. */
+  /** What follows cannot be read: stand still, and try again after a while. */
   fail(error: BusError): void {
-    if (this.#state === "gone" || this.#state === "unreadable") return;
-    this.#change(() => (this.#state = "unreadable"));
-    this.#parts.listener.stalled(this, error);
+    if (this.#state !== "gone") this.#reading.fail(error);
   }
 
   /**
@@ -184,21 +202,21 @@ export class OwnedPartition implements TopicPartition {
    */
   lose(): void {
     this.#cancelOffer?.();
-    this.#change(() => (this.#state = "lost"));
+    this.#state = "lost";
     // Whoever paused it does so for deliveries that are void now.
     this.#pausedBy.delete("scheduler");
     this.#ownership.disown();
-    this.#walks.length = 0;
-    this.#nextFetch = undefined;
+    this.#reading.forget();
+    this.#tellFlow();
   }
 
   /** Ownership is over; what settles from now on is ignored. Idempotent. */
   end(): void {
     this.#state = "gone";
     this.#cancelOffer?.();
+    this.#reading.forget();
     this.#ownership.end();
     this.#share.close();
-    this.#walks.length = 0;
   }
 
   describe(): PartitionState {
@@ -220,12 +238,15 @@ export class OwnedPartition implements TopicPartition {
 
   /** Begin a new epoch as soon as the deliveries of the last one have settled. */
   #begin(): void {
-    this.#change(() => (this.#state = "restarting"));
+    this.#state = "restarting";
+    this.#tellFlow();
     this.#ownership.whenIdle(() => {
       if (this.#state !== "restarting") return;
       this.#ownership = this.#newOwnership();
       this.#books?.sortReleased();
-      this.#change(() => (this.#state = "active"));
+      this.#state = "active";
+      this.#tellFlow();
+      this.#reading.again();
       this.#parts.listener.moved(this);
       this.#advanceSoon();
     });
@@ -247,7 +268,7 @@ export class OwnedPartition implements TopicPartition {
     this.#isWalking = true;
     this.#nowMs = this.#parts.clock.now();
     try {
-      const isDone = this.#offerReleased(this.#books) && this.#walkFetched(this.#books);
+      const isDone = this.#offerReleased(this.#books) && this.#reading.walk(this.#books);
       if (isDone) this.resume("inFlight");
     } finally {
       this.#isWalking = false;
@@ -263,42 +284,34 @@ export class OwnedPartition implements TopicPartition {
     return true;
   }
 
-  #walkFetched(books: PartitionBooks): boolean {
-    for (let fetched = this.#walks[0]; fetched !== undefined; fetched = this.#walks[0]) {
-      if (!this.#walkOne(fetched.records, books)) return false;
-      books.advance(fetched.nextPosition);
-      this.#walks.shift();
-      if (books.isSettled) this.#parts.listener.moved(this);
-    }
+  #newReading(): PartitionReading {
+    const { topic, partition, clock, random, mayBeSkipped, listener } = this.#parts;
+    return new PartitionReading({
+      topic,
+      partition,
+      clock,
+      random,
+      mayBeSkipped,
+      listener: {
+        take: (records, books) => this.#take(records, books),
+        duplicates: (count) => listener.duplicates(this, count),
+        walked: ({ isSettled }) => {
+          if (isSettled) listener.moved(this);
+        },
+        stalled: (error) => listener.stalled(this, error),
+        readAgain: (offset) => listener.readAgain(this, offset),
+        recovered: () => listener.recovered(this),
+        skipped: (range) => listener.skipped(this, range),
+        changed: () => this.#tellFlow(),
+      },
+    });
+  }
+
+  #take(records: RecordWalk, books: PartitionBooks): boolean {
+    if (this.#isHeldBack("fetched") || !this.#takesRoom(records.sizeBytes)) return false;
+    const ticket = books.receive(records.offset);
+    this.#hand(records.deliver(this.#ownership, ticket), ticket);
     return true;
-  }
-
-  /** @returns Whether the walk has come to its end. */
-  #walkOne(records: RecordWalk, books: PartitionBooks): boolean {
-    let duplicates = 0;
-    while (records.offset >= 0) {
-      if (records.offset < books.received) {
-        duplicates += 1;
-      } else {
-        if (this.#isHeldBack("fetched") || !this.#takesRoom(records.sizeBytes)) break;
-        const ticket = books.receive(records.offset);
-        this.#hand(records.deliver(this.#ownership, ticket), ticket);
-      }
-      if (!this.#next(records)) break;
-    }
-    if (duplicates > 0) this.#parts.listener.duplicates(this, duplicates);
-    return records.offset < 0 && this.#state !== "unreadable";
-  }
-
-  #next(records: RecordWalk): boolean {
-    try {
-      records.next();
-      return true;
-    } catch (error) {
-      const message = `records of ${this.topic}[${this.partition}] from offset ${this.#books?.received ?? 0} on cannot be read`;
-      this.fail(new BusTransportError("BUS_CORRUPT", message, { cause: error }));
-      return false;
-    }
   }
 
   #hand(delivery: OwnedDelivery, ticket: number): void {
@@ -361,9 +374,10 @@ export class OwnedPartition implements TopicPartition {
     this.#parts.listener.stalled(this, new BusTransportError("BUS_TRANSPORT", message));
   }
 
-  #change(change: () => void): void {
-    const before = this.isFetching;
-    change();
-    if (this.isFetching !== before) this.#parts.listener.flowChanged(this);
+  #tellFlow(): void {
+    const { isFetching } = this;
+    if (isFetching === this.#wasFetching) return;
+    this.#wasFetching = isFetching;
+    this.#parts.listener.flowChanged(this);
   }
 }

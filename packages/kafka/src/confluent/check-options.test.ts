@@ -94,6 +94,12 @@ describe("checkOptions", () => {
     expect(problemOf({ client, net: { tls: {} } })?.message).toContain("net.tls and net.sasl");
   });
 
+  it("refuses checksums, with which librdkafka passes over what is corrupt instead of stopping", () => {
+    const client = { consumer: { "check.crcs": true } };
+    expect(problemOf({ client })).toMatchObject({ code: "BUS_UNSUPPORTED" });
+    expect(problemOf({ client: { consumer: { "check.crcs": false } } })).toBeUndefined();
+  });
+
   it("lets the user overrule what the driver has chosen by itself", () => {
     expect(
       problemOf({

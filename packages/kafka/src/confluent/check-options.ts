@@ -46,6 +46,16 @@ const RESERVED: Readonly<Record<string, string>> = Object.freeze({
   oauthbearer_token_refresh_cb: "net.sasl.provider",
 });
 
+/** Properties that would break a promise of this package. */
+const HARMFUL: Readonly<Record<string, { readonly value: unknown; readonly reason: string }>> =
+  Object.freeze({
+    "check.crcs": {
+      value: true,
+      reason:
+        "librdkafka passes over a record batch whose checksum is wrong, and its records are lost",
+    },
+  });
+
 /** The options behind the properties, for messages. */
 const OPTION_OF: Readonly<Record<string, string>> = Object.freeze({
   ...RESERVED,
@@ -215,6 +225,9 @@ function checkProperty({ path, property, value }: GivenProperty, set: object): v
       { details },
     );
   }
+  const harm = HARMFUL[name];
+  if (harm !== undefined && String(value) === String(harm.value))
+    throw unsupported(path, value, harm.reason);
   if (["string", "number", "boolean"].includes(typeof value)) return;
   const message = `${path} must be a string, a number or a boolean, got ${typeof value}`;
   throw new BusConfigError("BUS_CONFIG", message, { details });

@@ -172,6 +172,12 @@ export interface NativeConsumer extends NativeClient {
   rebalanceProtocol(): string;
   pause(partitions: readonly NativePosition[]): unknown;
   resume(partitions: readonly NativePosition[]): unknown;
+  /** Read an assigned partition from `offset` on; what was fetched ahead of it is dropped. */
+  seek(
+    position: NativePosition,
+    timeoutMs: number,
+    callback: (error?: NativeError) => void,
+  ): unknown;
   /** What the last fetch said. @throws Error while nothing is known. */
   getWatermarkOffsets(topic: string, partition: number): { readonly highOffset: number };
   /** @throws Error when the client is not connected. */

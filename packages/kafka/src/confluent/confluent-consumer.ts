@@ -1,7 +1,7 @@
 import { BusClosedError, BusError, BusTransportError } from "@bus/core";
 import type { StartFrom, TopicPartition } from "@bus/core";
 import { backOffMs, wait } from "@bus/core/adapter";
-import type { ConsumerSink, DriverConsumer, DriverTopic } from "../kafka-driver.ts";
+import type { ConsumerSink, DriverConsumer, DriverTopic, RecordDecoder } from "../kafka-driver.ts";
 import type { PartitionOffset } from "../kafka-options.ts";
 import type { NativeConsumer } from "./confluent-client-types.ts";
 import { GroupSession } from "./group-session.ts";
@@ -24,6 +24,9 @@ const QUIET_MARGIN_MS = 1_000;
 
 /** How librdkafka words that a static member was replaced; the code of that error does not say it. */
 const FENCED = /fenced by other consumer/u;
+
+/** Decodes and decompresses in threads of its own. */
+const DECODER: RecordDecoder = Object.freeze({ name: "librdkafka" });
 
 /** What a consumer needs. */
 export interface ConfluentConsumerParts {
@@ -85,6 +88,14 @@ export class ConfluentConsumer implements DriverConsumer {
     const wasStill = this.#flow.isStill;
     this.#flow.resume(partition);
     if (wasStill) this.#session?.wake();
+  }
+
+  seek(position: PartitionOffset): void {
+    void this.#session?.seek(position);
+  }
+
+  get decoder(): RecordDecoder {
+    return DECODER;
   }
 
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {

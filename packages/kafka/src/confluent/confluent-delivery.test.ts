@@ -3,7 +3,8 @@ import { ACK } from "@bus/core";
 import { describe, expect, it } from "vitest";
 import type { DeliveryOwner, OwnedDelivery } from "../kafka-driver.ts";
 import type { NativeMessage } from "./confluent-client-types.ts";
-import { MessageRun, NOTHING } from "./confluent-delivery.ts";
+import { NO_RECORDS } from "../no-records.ts";
+import { MessageRun } from "./confluent-delivery.ts";
 
 function ownerOf(settled: [OwnedDelivery, Settlement][]): DeliveryOwner {
   return {
@@ -50,7 +51,7 @@ describe("MessageRun", () => {
   });
 
   it("has nothing in an empty run", () => {
-    expect(NOTHING.offset).toBe(-1);
+    expect(NO_RECORDS.offset).toBe(-1);
   });
 });
 

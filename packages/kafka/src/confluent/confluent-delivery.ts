@@ -115,9 +115,6 @@ export class MessageRun implements RecordWalk {
   }
 }
 
-/** A walk that is over: word that there is nothing up to a position. */
-export const NOTHING: RecordWalk = new MessageRun([], 0, 0);
-
 /** Bytes of key, value and headers. */
 function messageBytes({ key, size, headers }: NativeMessage): number {
   let bytes = size + (key === null ? 0 : key.length);

@@ -1,16 +1,20 @@
-import type { StartFrom } from "@bus/core";
+import type { BusError, StartFrom, TopicPartition } from "@bus/core";
 import type { ConsumerSink } from "../kafka-driver.ts";
+import type { PartitionOffset } from "../kafka-options.ts";
 import type { NativeConsumer, NativeError, NativePosition } from "./confluent-client-types.ts";
 import type { ConnectionListener } from "./client-events.ts";
 import { consumerProperties } from "./confluent-config.ts";
 import { ConsumeLoop } from "./consume-loop.ts";
 import { lastStableOffsets } from "./consumer-statistics.ts";
+import { callNative } from "./call-native.ts";
+import { mapConfluentError } from "./map-confluent-error.ts";
 import { OffsetCommits } from "./offset-commits.ts";
 import { closeConsumer, openConsumer } from "./open-client.ts";
 import type { ClientParts, OpenClient } from "./open-client.ts";
 import type { PartitionFlow } from "./partition-flow.ts";
 import { RebalanceHandler } from "./rebalance-handler.ts";
 import { RecordsHandOver } from "./records-hand-over.ts";
+import { UnreadableWatch } from "./unreadable-watch.ts";
 
 /** The client answers within a call or two; only a lost callback takes longer. */
 const UNASSIGN_TIMEOUT_MS = 5_000;
@@ -18,6 +22,8 @@ const UNASSIGN_TIMEOUT_MS = 5_000;
 const LAST_ANSWER_TIMEOUT_MS = 120_000;
 /** Longest that a departure waits for the client to end; after it, it ends in the background. */
 const DISCONNECT_PATIENCE_MS = 500;
+/** Longest that the client may take to go on elsewhere in a partition. */
+const SEEK_TIMEOUT_MS = 5_000;
 
 /** What a session needs. */
 export interface GroupSessionParts {
@@ -41,6 +47,7 @@ export class GroupSession {
   readonly #rebalances: RebalanceHandler;
   readonly #handOver: RecordsHandOver;
   readonly #commits: OffsetCommits;
+  readonly #unreadable: UnreadableWatch;
   #opened: OpenClient<NativeConsumer> | undefined;
   #loop: ConsumeLoop | undefined;
 
@@ -60,6 +67,9 @@ export class GroupSession {
     this.#handOver = new RecordsHandOver({ flow, sink });
     const { clock } = parts.clients.host;
     this.#commits = new OffsetCommits({ group, clock, timeoutMs: parts.commitTimeoutMs });
+    const onUnreadable = (partition: TopicPartition, error: BusError): void =>
+      sink.unreadable(partition, error);
+    this.#unreadable = new UnreadableWatch({ clock, flow, onUnreadable });
   }
 
   /** Why the client has given up for good, when it has. */
@@ -100,7 +110,7 @@ export class GroupSession {
       client,
       pace: () => this.#pace(),
       onMessages: (messages) => this.#handOver.handOver(client, messages),
-      onError: (error) => this.#parts.onError(error),
+      onError: (error) => this.#failed(client, error),
     });
     this.#loop.start();
   }
@@ -115,6 +125,25 @@ export class GroupSession {
     const committing = this.#commits.commit(positions);
     if (this.#parts.flow.isStill) this.wake();
     await committing;
+  }
+
+  /** See `DriverConsumer.seek`. */
+  async seek({ topic, partition, offset }: PartitionOffset): Promise<void> {
+    const owned = this.#parts.flow.find(topic, partition);
+    const { client } = this;
+    const to = Number(offset);
+    if (owned === undefined || client === undefined || owned.position === to) return;
+    owned.position = to;
+    try {
+      const position = { topic, partition, offset: to };
+      await callNative<void>((callback) =>
+        client.seek(position, SEEK_TIMEOUT_MS, (error) => callback(error, undefined)),
+      );
+    } catch (error) {
+      // The partition is read on from where it was; what could not be read is met again there.
+      const { message } = mapConfluentError(error, { doing: `reading ${topic}[${partition}] on` });
+      this.#parts.clients.host.logger.debug(message, { topic, partition, offset: to });
+    }
   }
 
   /** What may be read has changed. */
@@ -163,6 +192,15 @@ export class GroupSession {
     });
     await Promise.race([work, tooLate]);
     cancel();
+  }
+
+  #failed(client: NativeConsumer, cause: NativeError): void {
+    if (!this.#unreadable.isReadError(cause)) {
+      this.#parts.onError(cause);
+      return;
+    }
+    const doing = `reading records for group ${this.#parts.group}`;
+    this.#unreadable.failed(client, mapConfluentError(cause, { doing }));
   }
 
   #pace(): "reading" | "still" | "awaitingAnswer" {

@@ -17,7 +17,13 @@ export const LOCAL: {
   readonly fatal: number;
   readonly maxPollExceeded: number;
   readonly autoOffsetReset: number;
+  readonly badMessage: number;
+  readonly badCompression: number;
+  readonly notImplemented: number;
+  readonly unsupportedFeature: number;
 } = Object.freeze({
+  badMessage: -199,
+  badCompression: -198,
   messageTimedOut: -192,
   unknownPartition: -190,
   unknownTopic: -188,
@@ -26,6 +32,8 @@ export const LOCAL: {
   revoke: -174,
   state: -172,
   noOffset: -168,
+  notImplemented: -170,
+  unsupportedFeature: -165,
   fatal: -150,
   maxPollExceeded: -147,
   autoOffsetReset: -140,
@@ -37,7 +45,9 @@ export const BROKER: {
   readonly messageTooLarge: number;
   readonly topicAlreadyExists: number;
   readonly fencedInstanceId: number;
+  readonly corruptMessage: number;
 } = Object.freeze({
+  corruptMessage: 2,
   unknownTopicOrPartition: 3,
   messageTooLarge: 10,
   topicAlreadyExists: 36,
@@ -53,6 +63,7 @@ const LOCAL_ERRORS: Readonly<Record<number, readonly [name: string, code: ErrorC
     [-190]: ["UNKNOWN_PARTITION", "BUS_PUBLISH_FAILED"],
     [-188]: ["UNKNOWN_TOPIC", "BUS_TOPIC_MISSING"],
     [-186]: ["INVALID_ARG", "BUS_CONFIG"],
+    [-170]: ["NOT_IMPLEMENTED", "BUS_UNSUPPORTED"],
     [-184]: ["QUEUE_FULL", "BUS_BUFFER_FULL"],
     [-172]: ["STATE", "BUS_FENCED"],
     [-165]: ["UNSUPPORTED_FEATURE", "BUS_UNSUPPORTED"],

@@ -1,6 +1,7 @@
 import type { ConsumerSink } from "../kafka-driver.ts";
+import { NO_RECORDS } from "../no-records.ts";
 import type { NativeConsumer, NativeEof, NativeMessage } from "./confluent-client-types.ts";
-import { MessageRun, NOTHING } from "./confluent-delivery.ts";
+import { MessageRun } from "./confluent-delivery.ts";
 import type { FlowingPartition, PartitionFlow } from "./partition-flow.ts";
 
 /** What of a consumer knows the ends of partitions. */
@@ -92,7 +93,7 @@ export class RecordsHandOver {
       fetchedFrom,
       nextPosition: offset,
       end: offset,
-      records: NOTHING,
+      records: NO_RECORDS,
     });
   }
 }

@@ -25,6 +25,7 @@ export interface ConsumerSessionParts {
 export class ConsumerSession {
   readonly #parts: ConsumerSessionParts;
   readonly #consumer: Consumer;
+  #hasJoined = false;
   #isOver = false;
 
   constructor(parts: ConsumerSessionParts) {
@@ -59,8 +60,9 @@ export class ConsumerSession {
     }
   }
 
-  /** Go on reading a partition elsewhere than at the group's committed offset. To be called from `onJoined`. */
+  /** Go on reading a partition elsewhere than at the group's committed offset. Ignored before `onJoined`, which decides anew. */
   seek({ topic, partition }: TopicPartition, offset: bigint): void {
+    if (this.#isOver || !this.#hasJoined) return;
     this.#consumer.seek({ topic, partition, offset: String(offset) });
   }
 
@@ -84,6 +86,7 @@ export class ConsumerSession {
     return new Promise((resolve, reject) => {
       this.#consumer.on(GROUP_JOIN, ({ payload }) => {
         if (this.#isOver) return;
+        this.#hasJoined = true;
         this.#parts.onJoined(partitionsOf(payload.memberAssignment));
         hasStarted = true;
         resolve();

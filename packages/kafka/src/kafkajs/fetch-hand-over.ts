@@ -1,11 +1,12 @@
 import { BusError } from "@bus/core";
 import type { TopicPartition } from "@bus/core";
 import type { ConsumerSink, RecordWalk } from "../kafka-driver.ts";
+import { NO_RECORDS } from "../no-records.ts";
 import type { FetchAnswer, FetchedPartitionAnswer, FetchRequest } from "./partition-fetch.ts";
 import { FetchedRecordBatch, UnreadableRecordBatch } from "./fetched-record-batch.ts";
 import { mapKafkajsError } from "./map-kafkajs-error.ts";
 import { messageSetWalk } from "./message-set-walk.ts";
-import { NO_RECORDS, RecordBatchWalk } from "./record-batch-walk.ts";
+import { RecordBatchWalk } from "./record-batch-walk.ts";
 
 /** An end that no position lies behind. */
 const NOT_KNOWN = Number.MAX_SAFE_INTEGER;

@@ -2,7 +2,13 @@ import { BusError, BusTransportError } from "@bus/core";
 import type { TopicPartition, TransportHost } from "@bus/core";
 import { backOffMs } from "@bus/core/adapter";
 import type { Cluster } from "kafkajs";
-import type { ConsumerSink, DriverConsumer, DriverOffsets, DriverTopic } from "../kafka-driver.ts";
+import type {
+  ConsumerSink,
+  DriverConsumer,
+  DriverOffsets,
+  DriverTopic,
+  RecordDecoder,
+} from "../kafka-driver.ts";
 import type { PartitionOffset, ResolvedKafkaOptions } from "../kafka-options.ts";
 import { ConsumerSession } from "./consumer-session.ts";
 import { FetchHandOver } from "./fetch-hand-over.ts";
@@ -19,6 +25,9 @@ import { StartPositions } from "./start-positions.ts";
 
 /** Waits between attempts to come back to a group. */
 const REBUILD_BACK_OFF = Object.freeze({ baseMs: 200, maxMs: 5_000, jitter: 0.2 });
+
+/** Reads a record's fields when they are asked for, where kafkajs makes an object of every record. */
+const OWN_DECODER: RecordDecoder = Object.freeze({ name: "@bus/kafka" });
 
 /** What a consumer needs. */
 export interface KafkajsConsumerParts {
@@ -106,6 +115,16 @@ export class KafkajsConsumer implements DriverConsumer {
 
   resume(partition: TopicPartition): void {
     this.#fetch.resume(partition);
+  }
+
+  seek({ topic, partition, offset }: PartitionOffset): void {
+    this.#session?.seek({ topic, partition }, offset);
+  }
+
+  get decoder(): RecordDecoder {
+    const { decoder } = this.#lazyFetch;
+    if (decoder.kind === "lazy") return OWN_DECODER;
+    return { name: "kafkajs", fallbackReason: decoder.reason };
   }
 
   commit(offsets: readonly PartitionOffset[]): Promise<void> {
