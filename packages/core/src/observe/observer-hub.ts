@@ -12,6 +12,7 @@ export class ObserverHub {
   /** Whether anybody listens for what happens to every message: read by hot paths, so plain fields. */
   wantsReceived = false;
   wantsSettled = false;
+  wantsPublished = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -21,6 +22,7 @@ export class ObserverHub {
     this.#observers.push(observer);
     if (observer.received !== undefined) this.wantsReceived = true;
     if (observer.settled !== undefined) this.wantsSettled = true;
+    if (observer.published !== undefined) this.wantsPublished = true;
   }
 
   notify<Name extends HookName>(hook: Name, ...details: HookArguments<Name>): void {
