@@ -3,6 +3,7 @@ import type { BusError } from "@bus/core";
 import { backOffMs } from "@bus/core/adapter";
 import { connect, credsAuthenticator, nkeyAuthenticator } from "nats";
 import type { ConnectionOptions, NatsConnection } from "nats";
+
 import type { AuthOptions, ResolvedNatsOptions } from "../nats-options.ts";
 
 /** How long one attempt to connect may take. */
@@ -136,3 +137,9 @@ function isCertificateError(error: unknown): boolean {
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The connection that a user gave; the options have checked that it is one. */
+export function givenConnection(connection: object): NatsConnection {
+  return connection as NatsConnection;
+}
+export type { NatsConnection } from "nats";

@@ -1,0 +1,254 @@
+import { BusClosedError, BusTransportError } from "@bus/core";
+import type {
+  Capabilities,
+  CloseOptions,
+  CloseReport,
+  ComponentHealth,
+  Deliver,
+  HealthReport,
+  OutgoingMessage,
+  PublishReceipt,
+  StartFrom,
+  SubscriptionRequest,
+  Transport,
+  TransportHost,
+  TransportSubscription,
+} from "@bus/core";
+import { JetStreamApi } from "./client/jetstream-api.ts";
+import { describeConnection } from "./client/open-connection.ts";
+import { ConnectionState } from "./connection-state.ts";
+import { createLeasing } from "./create-leasing.ts";
+import { PartitionedSubscription } from "./consume/partitioned-subscription.ts";
+import { SharedSubscription } from "./consume/shared-subscription.ts";
+import type { ResolvedNatsOptions } from "./nats-options.ts";
+import { NatsPublisher } from "./nats-publisher.ts";
+import { ConsumerAdmin } from "./topology/consumer-admin.ts";
+import type { ConsumerInfo } from "./topology/consumer-admin.ts";
+import { NatsLagReader } from "./topology/nats-lag-reader.ts";
+import { NatsTopics } from "./topology/nats-topics.ts";
+import { PartitionConsumers } from "./topology/partition-consumers.ts";
+import type { GroupPartition } from "./topology/partition-consumers.ts";
+import { SharedConsumer } from "./topology/shared-consumers.ts";
+import { StreamAdmin } from "./topology/stream-admin.ts";
+import { newStreamConfig } from "./topology/stream-config.ts";
+import { escapedToken } from "./topology/subjects.ts";
+import { TopicDirectory } from "./topology/topic-directory.ts";
+import { TopicRecordStore } from "./topology/topic-records.ts";
+
+/** Longest delay of a redelivery: what the server takes is longer than anybody waits. */
+const MAX_REDELIVERY_DELAY_MS = 86_400_000;
+const PING_TIMEOUT_MS = 5_000;
+
+type NatsSubscription = PartitionedSubscription | SharedSubscription;
+
+/** JetStream behind the transport contract. */
+export class NatsTransport implements Transport {
+  readonly name = "nats";
+  readonly capabilities: Capabilities;
+  readonly #options: ResolvedNatsOptions;
+  readonly #host: TransportHost;
+  readonly #connection: ConnectionState;
+  readonly #api: JetStreamApi;
+  readonly #stream: StreamAdmin;
+  readonly #directory: TopicDirectory;
+  readonly #consumers: ConsumerAdmin;
+  readonly #partitionConsumers: PartitionConsumers;
+  readonly #publisher: NatsPublisher;
+  readonly #subscriptions = new Map<string, NatsSubscription>();
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<CloseReport> | undefined;
+
+  constructor(options: ResolvedNatsOptions, host: TransportHost) {
+    this.#options = options;
+    this.#host = host;
+    this.#connection = new ConnectionState(options, host);
+    const { link } = this.#connection;
+    this.#api = new JetStreamApi(link, host);
+    this.#stream = new StreamAdmin(this.#api, options.stream);
+    this.#consumers = new ConsumerAdmin(this.#api, host.clock, options.stream.name);
+    this.#partitionConsumers = new PartitionConsumers(this.#consumers, {
+      durable: options.durable,
+      ackWaitMs: options.ackWaitMs,
+      // The bound is kept here; the server's must leave room for what is settled ahead and not acknowledged.
+      maxAckPending: options.maxAckPending + options.maxUncommittedMessages,
+    });
+    const bucket = `${escapedToken(options.durable)}-${escapedToken(options.stream.name)}-topics`;
+    const { replicas } = options.stream;
+    this.#directory = new TopicDirectory({
+      options,
+      stream: this.#stream,
+      records: new TopicRecordStore(this.#api, link, { bucket, replicas }),
+      onDrift: (drift) => {
+        const message = `${drift.topic}: ${drift.property} is ${drift.actual}, expected ${drift.expected}`;
+        host.emit({ kind: "warning", message, details: { ...drift } });
+      },
+    });
+    this.#publisher = new NatsPublisher({ link, host, options, directory: this.#directory });
+    this.capabilities = this.#capabilities();
+  }
+
+  connect(): Promise<void> {
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  async publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+    if (this.#closing === undefined) await this.connect();
+    return await this.#publisher.publish(messages);
+  }
+
+  async subscribe(request: SubscriptionRequest, deliver: Deliver): Promise<TransportSubscription> {
+    if (this.#closing !== undefined)
+      throw new BusClosedError("the nats transport is closed, nothing can be subscribed");
+    await this.connect();
+    const { group } = request;
+    const subscription = this.#newSubscription(request, deliver);
+    this.#subscriptions.set(group, subscription);
+    try {
+      await subscription.join();
+      return subscription;
+    } catch (error) {
+      this.#subscriptions.delete(group);
+      throw error;
+    }
+  }
+
+  close(options: CloseOptions): Promise<CloseReport> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #connect(): Promise<void> {
+    await this.#connection.connect();
+    await this.#requireJetStream();
+    await this.#directory.reportDrift();
+  }
+
+  async #requireJetStream(): Promise<void> {
+    try {
+      await this.#api.call("INFO", undefined, { patienceMs: this.#options.connectTimeoutMs });
+    } catch (error) {
+      const message =
+        "jetstream does not answer: enable it on the server and for this account, or set mode to core";
+      throw new BusTransportError("BUS_CONNECT", message, {
+        cause: error,
+        details: { path: "mode" },
+      });
+    }
+  }
+
+  async #close(options: CloseOptions): Promise<CloseReport> {
+    const connected = this.#connecting?.catch(() => undefined);
+    const reports = await Promise.all(
+      Array.from(this.#subscriptions.values(), (one) => one.close(options)),
+    );
+    if (this.#connection.link.isConnected || this.#connecting !== undefined)
+      await this.#publisher.close(options.drainTimeoutMs);
+    await this.#connection.close();
+    await connected;
+    return {
+      abandonedDeliveries: reports.reduce((sum, report) => sum + report.abandonedDeliveries, 0),
+    };
+  }
+
+  #newSubscription({ group, topics }: SubscriptionRequest, deliver: Deliver): NatsSubscription {
+    const { link } = this.#connection;
+    const parts = {
+      group,
+      topics,
+      deliver,
+      host: this.#host,
+      options: this.#options,
+      link,
+      directory: this.#directory,
+      stream: this.#stream,
+      onClosed: (closed: NatsSubscription) => {
+        if (this.#subscriptions.get(group) === closed) this.#subscriptions.delete(group);
+      },
+    };
+    if (this.#options.partitions === undefined)
+      return new SharedSubscription({
+        ...parts,
+        consumerOf: (...at) => this.#sharedConsumer(...at),
+      });
+    return new PartitionedSubscription({
+      ...parts,
+      consumers: this.#partitionConsumers,
+      createLeasing: (name, listener) =>
+        createLeasing({
+          group: name,
+          listener,
+          api: this.#api,
+          link,
+          host: this.#host,
+          options: this.#options,
+        }),
+    });
+  }
+
+  #sharedConsumer(group: string, topic: string, startFrom: StartFrom): SharedConsumer {
+    const { durable, ackWaitMs, maxAckPending, maxDeliver } = this.#options;
+    const settings = { durable, ackWaitMs, maxAckPending, maxDeliver };
+    return new SharedConsumer(this.#consumers, this.#stream, { group, topic, startFrom, settings });
+  }
+
+  #findConsumer(at: GroupPartition): Promise<ConsumerInfo | undefined> {
+    return this.#options.partitions === undefined
+      ? this.#sharedConsumer(at.group, at.topic, "none").find()
+      : this.#partitionConsumers.newest(at);
+  }
+
+  #capabilities(): Capabilities {
+    const { partitions, startFrom } = this.#options;
+    const lag = new NatsLagReader({
+      api: this.#api,
+      clock: this.#host.clock,
+      stream: this.#stream,
+      directory: this.#directory,
+      findConsumer: (at) => this.#findConsumer(at),
+      startsFrom: (group, topic) => this.#subscriptions.get(group)?.startsFrom(topic) ?? startFrom,
+    });
+    return {
+      ordering: partitions === undefined ? "none" : "partition",
+      ...(partitions === undefined
+        ? { delayedRedelivery: { maxDelayMs: MAX_REDELIVERY_DELAY_MS } }
+        : {}),
+      lag,
+      topics: new NatsTopics(this.#directory, this.#stream, partitions),
+      health: { report: () => this.#health() },
+      ping: { ping: (signal) => this.#ping(signal) },
+      description: { describe: () => this.#describe() },
+    };
+  }
+
+  async #ping(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#connection.link.request("$JS.API.INFO", new Uint8Array(0), PING_TIMEOUT_MS);
+  }
+
+  #describe(): Readonly<Record<string, unknown>> {
+    const { stream } = this.#options;
+    return {
+      ...describeConnection(this.#options),
+      serverVersion: this.#connection.link.serverVersion,
+      stream: newStreamConfig(stream, stream.subjects),
+    };
+  }
+
+  #health(): HealthReport {
+    const groups = Array.from(
+      this.#subscriptions.values(),
+      (subscription) =>
+        [`nats.group.${subscription.group}`, this.#groupHealth(subscription)] as const,
+    );
+    return { "nats.connection": this.#connection.health, ...Object.fromEntries(groups) };
+  }
+
+  #groupHealth(subscription: NatsSubscription): ComponentHealth {
+    const sinceMs = this.#connection.health.sinceMs;
+    const givenUp = subscription instanceof SharedSubscription ? subscription.givenUp : 0;
+    if (givenUp === 0) return { status: "healthy", detail: "", sinceMs };
+    const detail = `the server gave up ${givenUp} messages after maxDeliver deliveries`;
+    return { status: "degraded", detail, sinceMs };
+  }
+}

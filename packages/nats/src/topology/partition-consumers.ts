@@ -1,0 +1,110 @@
+import type { ConsumerAdmin, ConsumerInfo } from "./consumer-admin.ts";
+import { consumerName, subjectOf } from "./subjects.ts";
+
+const NANOS_PER_MS = 1_000_000;
+
+/** A partition of a group's topic. */
+export interface GroupPartition {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** What the consumer of a partition is made with. */
+export interface PartitionConsumerSettings {
+  readonly durable: string;
+  readonly ackWaitMs: number;
+  readonly maxAckPending: number;
+}
+
+/** Where an owner takes a partition over. */
+export interface TakeOver extends GroupPartition {
+  readonly epoch: number;
+  /** Stream sequence up to which everything is known to be done; `undefined` when nothing is known. */
+  readonly floor: number | undefined;
+  /** First sequence when no floor is known anywhere. */
+  readonly initialStart: () => Promise<number>;
+}
+
+/**
+ * The consumers of partitions, one for each epoch of ownership.
+ *
+ * A name belongs to one epoch, so what an owner says that has been replaced goes to a consumer that does not exist any
+ * more. A new one begins behind what the one before has acknowledged, and that one is deleted only when the new one is
+ * there: whatever fails in between, the position is known to at least one of them.
+ */
+export class PartitionConsumers {
+  readonly #admin: ConsumerAdmin;
+  readonly #settings: PartitionConsumerSettings;
+
+  constructor(admin: ConsumerAdmin, settings: PartitionConsumerSettings) {
+    this.#admin = admin;
+    this.#settings = settings;
+  }
+
+  /** Begin an epoch. @returns The first sequence that comes. */
+  async takeOver(over: TakeOver): Promise<number> {
+    const older = await this.#olderThan(over);
+    const infos = await Promise.all(older.map((name) => this.#admin.find(name)));
+    const floors = [over.floor, ...infos.map((info) => info?.ack_floor.stream_seq)].filter(
+      (floor) => floor !== undefined,
+    );
+    const start = floors.length === 0 ? await over.initialStart() : Math.max(...floors) + 1;
+    await this.recreate(over, start);
+    for (const name of older) await this.#admin.delete(name);
+    return start;
+  }
+
+  /** Have the consumer of an epoch begin anew; what it had delivered and nobody acknowledged comes again. */
+  async recreate(at: GroupPartition & { readonly epoch: number }, start: number): Promise<void> {
+    const name = this.nameOf(at, at.epoch);
+    await this.#admin.delete(name);
+    await this.#admin.put({
+      durable_name: name,
+      // One acknowledgement stands for everything before it: that is what a position of a group is.
+      ack_policy: "all",
+      ack_wait: this.#settings.ackWaitMs * NANOS_PER_MS,
+      max_ack_pending: this.#settings.maxAckPending,
+      deliver_policy: "by_start_sequence",
+      opt_start_seq: start,
+      filter_subject: subjectOf(at.topic, at.partition, at.partition + 1),
+      replay_policy: "instant",
+    });
+  }
+
+  find(at: GroupPartition, epoch: number): Promise<ConsumerInfo | undefined> {
+    return this.#admin.find(this.nameOf(at, epoch));
+  }
+
+  /** The consumer of the newest epoch; `undefined` when the group has never owned the partition. */
+  async newest(at: GroupPartition): Promise<ConsumerInfo | undefined> {
+    const epochs = await this.#epochs(at);
+    const last = epochs.at(-1);
+    return last === undefined ? undefined : await this.find(at, last);
+  }
+
+  nameOf(at: GroupPartition, epoch: number): string {
+    return `${this.#prefix(at)}${epoch}`;
+  }
+
+  async #olderThan(over: TakeOver): Promise<readonly string[]> {
+    const previous = over.epoch - 1;
+    if (previous > 0 && (await this.find(over, previous)) !== undefined)
+      return [this.nameOf(over, previous)];
+    const epochs = await this.#epochs(over);
+    return epochs.filter((epoch) => epoch < over.epoch).map((epoch) => this.nameOf(over, epoch));
+  }
+
+  async #epochs(at: GroupPartition): Promise<readonly number[]> {
+    const prefix = this.#prefix(at);
+    const names = await this.#admin.names();
+    return names
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => Number(name.slice(prefix.length)))
+      .toSorted((a, b) => a - b);
+  }
+
+  #prefix({ group, topic, partition }: GroupPartition): string {
+    return `${consumerName(this.#settings.durable, group, topic)}-${partition}-e`;
+  }
+}
