@@ -52,6 +52,18 @@ test("messages without an aggregate run at the same time and never wait for each
   expect(world.pool.numbers()).toMatchObject({ queued: 2, total: 0, active: 0 });
 });
 
+test("an aggregate with more than half a mailbox has every second turn, however many others are ready", async () => {
+  const world = new PoolWorld({ concurrency: 1, maxLanes: 50, mailboxSize: 8 });
+  deliverMany(world, "aaaaaaaabcdefgh");
+  const order: string[] = [];
+  while (world.running.length > 0) {
+    order.push(...world.runningKeys());
+    await world.end();
+  }
+  // Below half a mailbox it takes its turn as the others do.
+  expect(order.join(" ")).toBe("a0 b0 a1 c0 a2 d0 a3 e0 f0 g0 h0 a4 a5 a6 a7");
+});
+
 test("a slow aggregate does not delay another one", async () => {
   const world = new PoolWorld({ concurrency: 2, mailboxSize: 100 });
   deliverMany(world, "aaaa");

@@ -35,10 +35,11 @@ export interface LanePoolParts {
  * Runs deliveries of one aggregate one at a time and in order, those of different aggregates at once, up to
  * `concurrency` handlers over all subscriptions.
  *
- * What can run is in one ring: lanes whose head waits, direct messages, and runs that waited for their next attempt
- * without a slot (their lanes stay theirs). A lane gives one message away and goes to the end, so that each of n ready
- * lanes gets every n-th handler and a hot one delays only itself. Nothing is scanned per message: every step is O(1)
- * amortised.
+ * What can run takes turns: lanes whose head waits, direct messages, and runs that waited for their next attempt without
+ * a slot (their lanes stay theirs). A lane gives one message away and goes to the end, so that each of n ready lanes gets
+ * every n-th handler and a hot one delays only itself. Lanes with more than half a mailbox have every second turn between
+ * them: they are what a backlog waits for in the end, and what a full one pauses. Nothing is scanned per message: every
+ * step is O(1) amortised.
  */
 export class LanePool {
   /** Read for every message; a change takes effect with the next one. */
@@ -51,6 +52,9 @@ export class LanePool {
   readonly #lanes: LaneSet;
   readonly #limiter: LaneLimiter | undefined;
   readonly #ready = new Ring<Lane | QueuedMessage | ReturningRun>();
+  /** Lanes that are ready with more than half a mailbox. */
+  readonly #pressed = new Ring<Lane>();
+  #isPressedTurn = true;
   readonly #messages = new QueuedMessages();
   readonly #freeSlots: Slot[] = [];
   readonly #slots: SlotKeeper;
@@ -259,7 +263,7 @@ export class LanePool {
     this.#filling = true;
     try {
       while (this.#running < this.#concurrency) {
-        const next = this.#ready.shift();
+        const next = this.#nextReady();
         if (next === undefined) return;
         if (next instanceof QueuedMessage) this.#startQueued(next);
         else if (!(next instanceof ReturningRun)) this.#startHead(next);
@@ -268,6 +272,13 @@ export class LanePool {
     } finally {
       this.#filling = false;
     }
+  }
+
+  /** Every second turn belongs to a pressed lane, when there is one; the others share what is left. */
+  #nextReady(): Lane | QueuedMessage | ReturningRun | undefined {
+    if (this.#pressed.size === 0) return this.#ready.shift();
+    this.#isPressedTurn = !this.#isPressedTurn || this.#ready.size === 0;
+    return this.#isPressedTurn ? this.#pressed.shift() : this.#ready.shift();
   }
 
   #startHead(lane: Lane): void {
@@ -304,7 +315,8 @@ export class LanePool {
 
   #makeReady(lane: Lane): void {
     lane.state = "ready";
-    this.#ready.push(lane);
+    if (lane.size > this.#resumeAtSize) this.#pressed.push(lane);
+    else this.#ready.push(lane);
   }
 
   #rest(lane: Lane): void {
