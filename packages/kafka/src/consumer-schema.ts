@@ -43,7 +43,11 @@ export const CONSUMER_SCHEMA: z.ZodType<ConsumerOptions, ConsumerOptions> = z.st
     DEFAULTS.drainTimeoutMs,
     "how long running handlers may keep a rebalance waiting",
   ),
-  maxProcessingTimeMs: whole(1, DEFAULTS.maxProcessingTimeMs, "deadline of a handler"),
+  maxProcessingTimeMs: z
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .meta({ description: "deadline of a handler: an option of the bus, refused here" })
+    .exactOptional(),
   fetchMinBytes: whole(1, DEFAULTS.fetchMinBytes, "Kafka fetch.min.bytes"),
   fetchMaxBytes: whole(1, DEFAULTS.fetchMaxBytes, "Kafka fetch.max.bytes"),
   fetchMaxWaitMs: whole(1, DEFAULTS.fetchMaxWaitMs, "Kafka fetch.max.wait.ms"),

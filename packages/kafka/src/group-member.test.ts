@@ -181,6 +181,42 @@ test("where a group begins at latest is committed before it has handled anything
   expect(commits).toEqual([[{ topic: "topic", partition: 0, offset: 42n }]]);
 });
 
+test("positions are committed after commitIntervalMs, or at once after commitEveryMessages", async () => {
+  const slow = lab({ commitIntervalMs: 7_000, commitEveryMessages: 3 });
+  slow.member.owned(partitions(0));
+  slow.member.records(fetched(0, range(0, 5)));
+  slow.inbox.ack(0, 1);
+  await slow.clock.advanceAsync(6_999);
+  expect(slow.commits).toEqual([]);
+  await slow.clock.advanceAsync(1);
+  expect(slow.commits).toEqual([[{ topic: "topic", partition: 0, offset: 2n }]]);
+  slow.inbox.ack(2, 3, 4);
+  await turn();
+  expect(slow.commits.at(-1)).toEqual([{ topic: "topic", partition: 0, offset: 5n }]);
+});
+
+test.each([
+  [{ maxInFlightMessages: 3 }, 3, ["inFlight"]],
+  [{ maxInFlightBytes: 40 }, 4, ["inFlight"]],
+  [{}, 10, []],
+] as const)("with %j at most %i messages are in flight", (options, most, pausedBy) => {
+  const { member, inbox } = lab(options);
+  member.owned(partitions(0));
+  member.records(fetched(0, range(0, 10)));
+  expect(inbox.offsets).toHaveLength(most);
+  expect(member.partitions.describe()[0]?.pausedBy).toEqual(pausedBy);
+});
+
+test("a partition with maxUncommittedMessages settled behind an unsettled one pauses", () => {
+  const { member, inbox, paused } = lab({ maxUncommittedMessages: 2 });
+  member.owned(partitions(0));
+  member.records(fetched(0, range(0, 4)));
+  inbox.ack(1);
+  expect(paused.has(0)).toBe(false);
+  inbox.ack(2);
+  expect(paused.has(0)).toBe(true);
+});
+
 test("close drains, commits, leaves, and counts what it abandoned", async () => {
   const { member, inbox, clock, commits, calls } = lab();
   member.owned(partitions(0));

@@ -35,6 +35,7 @@ export type {
   OutgoingRecord,
   OwnedDelivery,
   PartitionEnds,
+  RecordDecoder,
   RecordWalk,
 } from "./kafka-driver.ts";
 export type { DriverDefaults } from "./kafka-defaults.ts";
@@ -58,4 +59,5 @@ export type {
   TlsOptions,
   TopicSettings,
   TopicsOptions,
+  UnreadableRange,
 } from "./kafka-options.ts";

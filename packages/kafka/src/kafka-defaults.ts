@@ -27,7 +27,6 @@ export const KAFKA_DEFAULTS: Omit<ResolvedKafkaOptions, "brokers" | "driver"> = 
     heartbeatIntervalMs: 3_000,
     rebalanceTimeoutMs: 60_000,
     drainTimeoutMs: 10_000,
-    maxProcessingTimeMs: 300_000,
     fetchMinBytes: 1,
     fetchMaxBytes: 52_428_800,
     fetchMaxWaitMs: 250,
@@ -49,6 +48,10 @@ export const KAFKA_DEFAULTS: Omit<ResolvedKafkaOptions, "brokers" | "driver"> = 
     consumer: Object.freeze({}),
   }),
 });
+
+/** Why `consumer.maxProcessingTimeMs` is refused. */
+export const HANDLER_DEADLINE =
+  "the bus keeps the deadline of handlers; set maxProcessingTimeMs of createEventBus or subscribe";
 
 /** What is otherwise with one driver. */
 export interface DriverDefaults {

@@ -60,7 +60,7 @@ export interface ConsumerOptions {
   readonly rebalanceTimeoutMs?: number;
   /** How long running handlers may keep a rebalance waiting, at most half of `rebalanceTimeoutMs`. @defaultValue 10_000 */
   readonly drainTimeoutMs?: number;
-  /** Deadline of a handler unless its subscription sets one. @defaultValue 300_000 */
+  /** Deadline of a handler; the bus keeps it (`createEventBus`, `subscribe`), so giving it here is `BUS_UNSUPPORTED`. */
   readonly maxProcessingTimeMs?: number;
   /** @defaultValue 1 (Kafka `fetch.min.bytes`) */
   readonly fetchMinBytes?: number;
@@ -213,7 +213,10 @@ export type ResolvedProducerOptions = Resolved<
   "compressionLevel" | "transactionalId"
 >;
 /** Options of consumers, defaults applied. */
-export type ResolvedConsumerOptions = Resolved<ConsumerOptions, "assignor" | "groupInstanceId">;
+export type ResolvedConsumerOptions = Resolved<
+  ConsumerOptions,
+  "assignor" | "groupInstanceId" | "maxProcessingTimeMs"
+>;
 /** Options of connections, defaults applied. */
 export type ResolvedNetOptions = Resolved<NetOptions, "writeTimeoutMs" | "tls" | "sasl">;
 /** Options of topics, defaults applied. */

@@ -5,13 +5,17 @@ import type { KafkaCluster, StartKafkaOptions } from "@bus/tools-brokers";
 import kafkajs from "kafkajs";
 import type { Admin, Broker, Kafka } from "kafkajs";
 import { kafka } from "../src/index.ts";
-import type { KafkaOptions } from "../src/index.ts";
+import { confluentDriver } from "../src/confluent/index.ts";
+import type { KafkaDriverName, KafkaOptions } from "../src/index.ts";
 import { kafkajsDriver } from "../src/kafkajs/index.ts";
 import { severableNetwork } from "./severable-network.ts";
 import type { SeverableNetwork } from "./severable-network.ts";
 
-/** Options of a process beside brokers, driver and client. */
-export type ProcessOptions = Omit<KafkaOptions, "brokers" | "driver" | "client">;
+/** Options of a process beside brokers and client. */
+export interface ProcessOptions extends Omit<KafkaOptions, "brokers" | "driver" | "client"> {
+  /** @defaultValue "kafkajs" */
+  readonly driver?: KafkaDriverName;
+}
 
 /** Rebalances and take-overs within seconds. */
 const FAST_GROUPS = {
@@ -48,19 +52,22 @@ export class KafkaLab implements AsyncDisposable {
     return lab;
   }
 
-  /** The transport of one simulated process. */
+  /** The transport of one simulated process. One with Confluent's client cannot be severed. */
   process(options: ProcessOptions = {}): ConfiguredTransport {
     this.#processes += 1;
     const clientId = `process-${this.#processes}`;
-    const network = severableNetwork();
-    const configured = kafka({
-      ...options,
+    const { driver = "kafkajs", ...rest } = options;
+    const own = {
+      ...rest,
       brokers: this.cluster.brokers,
       clientId,
-      driver: kafkajsDriver(),
       consumer: { ...FAST_GROUPS, ...options.consumer },
-      client: { common: { socketFactory: network.socketFactory } },
-    });
+    };
+    // Sockets of Confluent's client cannot be had: see `ConfluentLab` for networks of its processes.
+    if (driver === "confluent") return kafka({ ...own, driver: confluentDriver() });
+    const network = severableNetwork();
+    const client = { common: { socketFactory: network.socketFactory } };
+    const configured = kafka({ ...own, driver: kafkajsDriver(), client });
     this.#networks.set(configured, { ...network, clientId });
     return configured;
   }

@@ -1,4 +1,5 @@
 import { BusConfigError } from "@bus/core";
+import { HANDLER_DEADLINE } from "../kafka-defaults.ts";
 import type { ResolvedKafkaOptions } from "../kafka-options.ts";
 import { commonProperties, consumerProperties, producerProperties } from "./confluent-config.ts";
 
@@ -159,7 +160,10 @@ function checkProducer({ producer }: ResolvedKafkaOptions): void {
 }
 
 function checkConsumer({ consumer }: ResolvedKafkaOptions): void {
-  const { protocol, assignor, rebalanceTimeoutMs, sessionTimeoutMs } = consumer;
+  const { protocol, assignor, rebalanceTimeoutMs, sessionTimeoutMs, maxProcessingTimeMs } =
+    consumer;
+  if (maxProcessingTimeMs !== undefined)
+    throw unsupported("consumer.maxProcessingTimeMs", maxProcessingTimeMs, HANDLER_DEADLINE);
   if (protocol === "consumer" && assignor !== undefined && assignor !== "range") {
     const reason =
       'with consumer.protocol "consumer" the brokers divide partitions, by "range" or their own default';

@@ -1,4 +1,5 @@
 import { BusConfigError } from "@bus/core";
+import { HANDLER_DEADLINE } from "../kafka-defaults.ts";
 import type { ResolvedKafkaOptions } from "../kafka-options.ts";
 import { availableCompressions, registerCodecs } from "./compression-codecs.ts";
 import { commonProperties, consumerProperties, producerProperties } from "./kafkajs-properties.ts";
@@ -60,6 +61,7 @@ export function checkKafkajsOptions(options: ResolvedKafkaOptions): void {
     net.writeTimeoutMs,
     "kafkajs has no time-out of its own for writing",
   );
+  refuse("consumer.maxProcessingTimeMs", consumer.maxProcessingTimeMs, HANDLER_DEADLINE);
   if (consumer.assignor !== undefined && consumer.assignor !== "roundrobin") {
     throw unsupported(
       "consumer.assignor",
