@@ -7,7 +7,7 @@ import { reportProblems } from "./report-problems.ts";
 import { ROOT } from "./workspace.ts";
 
 /** Every service installs core: all its JavaScript, compressed, in bytes. Raise it in the change that needs it, and say why there. */
-const CORE_BUDGET_BYTES = 45_000;
+const CORE_BUDGET_BYTES = 48_000;
 
 const dist = join(ROOT, "packages", "core", "dist");
 const files = await findFiles(["**/*.js"], dist, []);
