@@ -14,7 +14,8 @@ export interface BooksOptions extends LedgerBounds {
 
 /**
  * Wait until everything published has been handled and, where lag can be read, committed; then check the four-fold
- * ledger. Duplicates that come late are seen, because nothing is redelivered after the end has been committed.
+ * ledger. Duplicates that come late are seen, because nothing is redelivered after the end has been committed. Order is
+ * asked of transports that promise one.
  */
 export async function closeBooks(lab: Lab, ledger: Ledger, options: BooksOptions): Promise<void> {
   const timeoutMs = options.timeoutMs ?? lab.timings.stepMs;
@@ -23,7 +24,9 @@ export async function closeBooks(lab: Lab, ledger: Ledger, options: BooksOptions
     state: () => `${ledger.outstanding} outstanding, ${ledger.duplicates} duplicates`,
   });
   const drained = await drainedQuery(lab, options);
-  checkLedger(await ledger.verdict(drained), options);
+  const { capabilities } = (await lab.publisher()).transport;
+  const order = options.order ?? (capabilities.ordering === "none" ? "free" : "kept");
+  checkLedger(await ledger.verdict(drained), { ...options, order });
 }
 
 async function drainedQuery(

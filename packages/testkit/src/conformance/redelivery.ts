@@ -113,12 +113,16 @@ async function othersGoOn(lab: Lab): Promise<void> {
   });
   await lab.quiet(Math.min(lab.timings.commitMs, longMs / 2));
   const lag = await process.transport.capabilities.lag?.read({ group, topics: [topic] });
-  if (member.received.length === 20)
-    assert.equal(
-      lag?.partitions[0]?.lagMessages,
-      20n,
-      "nothing is committed past a message that waits",
+  if (member.received.length === 20) {
+    const waits = member.received[0]?.offset ?? 0n;
+    const { committed, lagMessages = 0n } = lag?.partitions[0] ?? {};
+    assert.ok(
+      committed === undefined || committed <= waits,
+      `${committed} is committed past the message at ${waits} that waits`,
     );
+    // Where messages are acknowledged one by one, those behind it are no lag any more.
+    assert.ok(lagMessages >= 1n, "a message that waits is lag");
+  }
   await lab.until(() => member.received.length === 21, "the message that waited", {
     timeoutMs: longMs + lab.timings.redeliveryLateMs,
   });
