@@ -77,7 +77,7 @@ export class NatsTransport implements Transport {
     this.#directory = new TopicDirectory({
       options,
       stream: this.#stream,
-      records: new TopicRecordStore(this.#api, link, { bucket, replicas }),
+      records: new TopicRecordStore({ api: this.#api, link, host, bucket, replicas }),
       onDrift: (drift) => {
         const message = `${drift.topic}: ${drift.property} is ${drift.actual}, expected ${drift.expected}`;
         host.emit({ kind: "warning", message, details: { ...drift } });

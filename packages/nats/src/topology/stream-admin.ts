@@ -4,7 +4,7 @@ import type { JetStreamApi } from "../client/jetstream-api.ts";
 import type { ResolvedStreamOptions } from "../nats-options.ts";
 import { newStreamConfig } from "./stream-config.ts";
 import type { StreamInfo } from "./stream-config.ts";
-import { covers } from "./subjects.ts";
+import { coverage } from "./subjects.ts";
 
 /** How long an election or a server that starts is waited for. */
 const PATIENCE_MS = 15_000;
@@ -47,7 +47,8 @@ export class StreamAdmin {
     const info = await this.find();
     if (info === undefined) return await this.#create(subjects);
     const had = info.config.subjects ?? [];
-    const missing = subjects.filter((subject) => !had.some((one) => covers(one, subject)));
+    const isTaken = coverage(had);
+    const missing = subjects.filter((subject) => !isTaken(subject));
     if (missing.length === 0) return false;
     const config = { ...info.config, subjects: [...had, ...missing] };
     await this.#api.call(`STREAM.UPDATE.${this.name}`, config, { patienceMs: PATIENCE_MS });

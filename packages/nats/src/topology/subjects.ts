@@ -42,8 +42,14 @@ export function subjectsOf(topic: string, partitions: number | undefined): reado
   );
 }
 
-/** Whether a subject, perhaps with wildcards, takes every message of another without. */
-export function covers(pattern: string, subject: string): boolean {
+/** What a list of subjects, perhaps with wildcards, takes. */
+export function coverage(patterns: readonly string[]): (subject: string) => boolean {
+  const exact = new Set(patterns);
+  const wild = patterns.filter((pattern) => /[*>]/u.test(pattern));
+  return (subject) => exact.has(subject) || wild.some((pattern) => covers(pattern, subject));
+}
+
+function covers(pattern: string, subject: string): boolean {
   const wanted = pattern.split(".");
   const tokens = subject.split(".");
   for (const [index, token] of wanted.entries()) {

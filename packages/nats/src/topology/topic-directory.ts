@@ -3,11 +3,8 @@ import type { TopicDrift } from "@bus/core";
 import type { ResolvedNatsOptions } from "../nats-options.ts";
 import type { StreamAdmin } from "./stream-admin.ts";
 import { streamDrift } from "./stream-config.ts";
-import { checkTopic, covers, subjectsOf } from "./subjects.ts";
+import { checkTopic, coverage, subjectsOf } from "./subjects.ts";
 import type { TopicRecords, TopicRecordStore } from "./topic-records.ts";
-
-/** Writes of the stream's subjects until every recorded one is in it. */
-const MOST_WRITES = 20;
 
 /** What a directory needs. */
 export interface TopicDirectoryParts {
@@ -59,31 +56,23 @@ export class TopicDirectory {
   /** Record topics and have the stream take them; those recorded before stay as they are. @returns Their drift. */
   async create(wanted: ReadonlyMap<string, number | undefined>): Promise<readonly TopicDrift[]> {
     for (const topic of wanted.keys()) checkTopic(topic);
-    const drift: TopicDrift[] = [];
-    let records: TopicRecords = {};
-    await this.#parts.records.update((before) => {
-      const added = Object.fromEntries(
-        [...wanted]
-          .filter(([topic]) => before[topic] === undefined)
-          .map(([topic, count]) => [topic, count ?? 0]),
+    const { records } = this.#parts;
+    let recorded = await records.read();
+    const isNew = [...wanted.keys()].some((topic) => recorded[topic] === undefined);
+    if (isNew || (await this.#lacks(recorded)))
+      await records.update(
+        (before) => {
+          const added = [...wanted].filter(([topic]) => before[topic] === undefined);
+          if (added.length === 0) return before;
+          const counts = added.map(([topic, count]) => [topic, count ?? 0] as const);
+          return { ...before, ...Object.fromEntries(counts) };
+        },
+        async (after) => {
+          recorded = after;
+          await this.#parts.stream.take(allSubjects(after));
+        },
       );
-      records = Object.keys(added).length === 0 ? before : { ...before, ...added };
-      return records;
-    });
-    for (const [topic, expected = 0] of wanted) {
-      const actual = records[topic] ?? 0;
-      if (actual === expected) continue;
-      const found = {
-        topic,
-        property: "partitions",
-        expected: String(expected),
-        actual: String(actual),
-      };
-      drift.push(found);
-      this.#parts.onDrift(found);
-    }
-    await this.#takeAll();
-    return drift;
+    return this.#driftOf(wanted, recorded);
   }
 
   /** Forget topics, their subjects and their messages. */
@@ -91,15 +80,14 @@ export class TopicDirectory {
     const { records, stream } = this.#parts;
     const before = await records.read();
     const gone = new Set(topics);
-    await records.update((now) =>
-      topics.some((topic) => now[topic] !== undefined)
-        ? Object.fromEntries(Object.entries(now).filter(([topic]) => !gone.has(topic)))
-        : now,
-    );
-    await stream.drop(
-      topics
-        .filter((topic) => before[topic] !== undefined)
-        .flatMap((topic) => subjectsOf(topic, before[topic] === 0 ? undefined : before[topic])),
+    await records.update(
+      (now) => Object.fromEntries(Object.entries(now).filter(([topic]) => !gone.has(topic))),
+      () =>
+        stream.drop(
+          topics
+            .filter((topic) => before[topic] !== undefined)
+            .flatMap((topic) => subjectsOf(topic, countOf(before, topic))),
+        ),
     );
     for (const topic of topics) this.#partitions.delete(topic);
   }
@@ -140,30 +128,48 @@ export class TopicDirectory {
   }
 
   #counted(topic: string, records: TopicRecords): number | undefined {
-    const recorded = records[topic];
-    if (recorded === undefined) return this.#parts.options.partitions;
-    return recorded === 0 ? undefined : recorded;
+    return records[topic] === undefined ? this.#parts.options.partitions : countOf(records, topic);
   }
 
-  /** Until the stream takes everything recorded, also what somebody else recorded and we overwrote in this moment. */
-  async #takeAll(): Promise<void> {
-    const { records, stream } = this.#parts;
-    for (let write = 0; write < MOST_WRITES; write += 1) {
-      const recorded = await records.read();
-      const subjects = Object.entries(recorded).flatMap(([topic, count]) =>
-        subjectsOf(topic, count === 0 ? undefined : count),
-      );
-      if (!(await stream.take(subjects))) return;
+  /** Whether the stream lacks subjects of recorded topics, because somebody was interrupted or changed it by hand. */
+  async #lacks(records: TopicRecords): Promise<boolean> {
+    const taken = (await this.#parts.stream.find())?.config.subjects ?? [];
+    const isCovered = coverage(taken);
+    return allSubjects(records).some((subject) => !isCovered(subject));
+  }
+
+  #driftOf(
+    wanted: ReadonlyMap<string, number | undefined>,
+    recorded: TopicRecords,
+  ): readonly TopicDrift[] {
+    const drift: TopicDrift[] = [];
+    for (const [topic, expected = 0] of wanted) {
+      const actual = recorded[topic] ?? 0;
+      if (actual === expected) continue;
+      const found = {
+        topic,
+        property: "partitions",
+        expected: String(expected),
+        actual: String(actual),
+      };
+      drift.push(found);
+      this.#parts.onDrift(found);
     }
-    throw new BusTransportError(
-      "BUS_TRANSPORT",
-      `the subjects of stream ${stream.name} did not stay as written ${MOST_WRITES} times`,
-    );
+    return drift;
   }
 }
 
+function countOf(records: TopicRecords, topic: string): number | undefined {
+  const recorded = records[topic] ?? 0;
+  return recorded === 0 ? undefined : recorded;
+}
+
+function allSubjects(records: TopicRecords): readonly string[] {
+  return Object.keys(records).flatMap((topic) => subjectsOf(topic, countOf(records, topic)));
+}
+
 function isTaken(topic: string, count: number | undefined, taken: readonly string[]): boolean {
-  return subjectsOf(topic, count).every((subject) => taken.some((one) => covers(one, subject)));
+  return subjectsOf(topic, count).every(coverage(taken));
 }
 
 function missing(topic: string, stream: string): BusTransportError {
