@@ -12,7 +12,7 @@ export type OtelSignal = "traces" | "metrics";
 
 /** Options of `otel()`. */
 export interface OtelOptions {
-  /** @defaultValue both */
+  /** What is handed to OpenTelemetry. @defaultValue both */
   readonly signals?: readonly OtelSignal[];
   /**
    * How the span of a handler belongs to the span that published its message: `parent` makes one trace of both, `link`
@@ -23,9 +23,9 @@ export interface OtelOptions {
   readonly consume?: "parent" | "link";
   /** Attributes of every span and every metric of this bus, for example to tell two buses of one process apart. @defaultValue none */
   readonly attributes?: Attributes;
-  /** @defaultValue the one that is registered with `@opentelemetry/api`, also when that happens later */
+  /** Makes the spans. @defaultValue the one that is registered with `@opentelemetry/api`, also when that happens later */
   readonly tracerProvider?: TracerProvider;
-  /** @defaultValue the one that is registered with `@opentelemetry/api` when the bus starts */
+  /** Shows the metrics. @defaultValue the one that is registered with `@opentelemetry/api` when the bus starts */
   readonly meterProvider?: MeterProvider;
   /** Reads and writes trace context in headers. @defaultValue the one that is registered with `@opentelemetry/api`, W3C `traceparent` and `tracestate` unless said otherwise */
   readonly propagator?: TextMapPropagator;
