@@ -1,146 +1,171 @@
-import { createEventBus, defineTopic } from "@bus/core";
-import type { BusSettings } from "@bus/core";
-import { kafka } from "@bus/kafka";
-import { kafkajsDriver } from "@bus/kafka/kafkajs";
 import { until } from "@bus/testkit";
 import { startKafka } from "@bus/tools-brokers";
-import { metrics } from "@bus/metrics";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { readScrape } from "./support/scrape.ts";
-import type { Scrape } from "./support/scrape.ts";
+import type { KafkaCluster } from "@bus/tools-brokers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  DRIVERS,
+  fullBus,
+  newTopic,
+  plainBus,
+  scrapeOf,
+  transportOf,
+  untilComponent,
+  untilHealthy,
+  untilScrape,
+} from "./support/kafka-service.ts";
 
 const soon = { timeoutMs: 60_000, intervalMs: 100 };
-let cluster: Awaited<ReturnType<typeof startKafka>>;
-let topics = 0;
+let cluster: KafkaCluster;
 
 beforeAll(async () => {
   cluster = await startKafka();
 });
 afterAll(() => cluster.close());
 
-/** A bus on the real broker, and a topic of its own. */
-function service(name: string, settings: BusSettings = {}) {
-  const topic = defineTopic<number>(`${name}-${++topics}`, { key: String });
-  const member = () => {
-    const bus = createEventBus({
-      group: `${name}-group`,
-      ...settings,
-      transport: kafka({
-        brokers: cluster.brokers,
-        driver: kafkajsDriver(),
-        consumer: { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 500, commitIntervalMs: 100 },
-        topics: { ensure: "create", partitions: 2 },
-      }),
-      plugins: [metrics()],
+describe.each(DRIVERS)("on a real Kafka with %s", (driver) => {
+  it("idle is healthy, and what is handled and committed is counted", async () => {
+    const topic = newTopic(driver, "idle");
+    const group = topic.name;
+    const bus = plainBus(transportOf(cluster, driver), { group });
+    await bus.subscribe(topic, () => undefined);
+    await bus.start();
+    await untilHealthy(bus);
+    expect(bus.describe()["loopBlockedAfterMs"]).toBe(2_000);
+    await bus.publishMany(topic, [1, 2, 3]);
+    const handled = { topic: topic.name, outcome: "ack" };
+    await untilScrape(
+      bus,
+      "three messages to be counted",
+      (scrape) => scrape.sum("bus_messages_consumed_total", handled) === 3,
+    );
+    await until(
+      async () => (await bus.lag()).partitions.every(({ lagMessages }) => lagMessages === 0n),
+      { ...soon, what: "their commit" },
+    );
+    const text = await scrapeOf(bus);
+    const ofTopic = { topic: topic.name, group };
+    expect(text.sum("bus_messages_published_total", { topic: topic.name, outcome: "stored" })).toBe(
+      3,
+    );
+    expect(text.sum("bus_publish_seconds_count", { topic: topic.name })).toBe(3);
+    expect(text.sum("bus_message_processing_seconds_count", ofTopic)).toBe(3);
+    expect(text.sum("bus_message_end_to_end_seconds_count", ofTopic)).toBe(3);
+    expect(text.sum("bus_commit_seconds_count")).toBeGreaterThan(0);
+    expect(text.sum("bus_in_flight_messages", ofTopic)).toBe(0);
+    expect(text.sum("bus_build_info")).toBe(1);
+    expect(text.sum("bus_connected")).toBe(1);
+    expect(await bus.health()).toMatchObject({ overall: "healthy" });
+    await bus.close();
+    expect(await bus.health()).toMatchObject({
+      overall: "unhealthy",
+      components: { bus: { detail: "the bus is closed" } },
     });
-    const scrape = async (): Promise<Scrape> => readScrape(await bus.metrics.scrape());
-    return { bus, scrape };
-  };
-  return { topic, member, ...member() };
-}
+  });
 
-it("idle is healthy, and what is handled and committed is counted", async () => {
-  const { topic, bus, scrape } = service("idle");
-  await bus.subscribe(topic, () => undefined);
-  await bus.start();
-  await until(async () => (await bus.health()).overall === "healthy", {
-    ...soon,
-    what: "health",
+  it("a partition that a poison message holds rises and is unhealthy at its limit; the message is named", async () => {
+    const topic = newTopic(driver, "stalled");
+    const settings = { group: topic.name, stalledAfterMs: 2_000 };
+    const bus = plainBus(transportOf(cluster, driver), settings);
+    await bus.subscribe(topic, ({ value }) => {
+      if (value === 1) throw new TypeError("poison");
+    });
+    await bus.start();
+    await bus.publish(topic, 1);
+    expect(await untilComponent(bus, "subscriptions", "unhealthy")).toMatch(
+      /is stalled at offset 0 for/,
+    );
+    const text = await scrapeOf(bus);
+    const first = text.greatest("bus_partition_stalled_seconds") ?? 0;
+    expect(first).toBeGreaterThanOrEqual(2);
+    expect(text.greatest("bus_oldest_unsettled_seconds")).toBeGreaterThanOrEqual(2);
+    expect(text.sum("bus_in_flight_bytes")).toBeGreaterThan(0);
+    expect(text.sum("bus_processing_errors_total")).toBeGreaterThan(0);
+    expect(text.sum("bus_retry_attempts_total")).toBeGreaterThan(0);
+    await bus.publish(topic, 1);
+    await untilScrape(
+      bus,
+      "the gauge to rise",
+      (scrape) => (scrape.greatest("bus_partition_stalled_seconds") ?? 0) > first + 1,
+    );
+    expect(await untilComponent(bus, "handlers", "degraded")).toMatch(
+      /failed at least three times/,
+    );
+    const heads = bus
+      .inspect()
+      .groups.flatMap(({ partitions }) => partitions.flatMap(({ head }) => head ?? []));
+    expect(heads[0]).toMatchObject({ offset: 0n, key: "1", lastError: "TypeError" });
+    await bus.close({ drainTimeoutMs: 0 });
   });
-  await bus.publishMany(topic, [1, 2, 3]);
-  const handled = async () =>
-    (await scrape()).sum("bus_messages_consumed_total", { topic: topic.name, outcome: "ack" }) ===
-    3;
-  await until(handled, { ...soon, what: "three messages to be counted" });
-  await until(
-    async () => (await bus.lag()).partitions.every(({ lagMessages }) => lagMessages === 0n),
-    { ...soon, what: "their commit" },
-  );
-  const text = await scrape();
-  expect(text.sum("bus_commit_seconds_count")).toBeGreaterThan(0);
-  expect(text.sum("bus_connected")).toBe(1);
-  expect(await bus.health()).toMatchObject({ overall: "healthy" });
-  await bus.close();
-  expect(await bus.health()).toMatchObject({ overall: "unhealthy" });
-});
 
-it("a partition that a poison message holds rises and is unhealthy at its limit; the message is named", async () => {
-  const { topic, bus, scrape } = service("stalled", { stalledAfterMs: 2_000 });
-  await bus.subscribe(topic, ({ value }) => {
-    if (value === 1) throw new TypeError("poison");
+  it("members that come and go are counted as rebalances, and leave everybody healthy", async () => {
+    const topic = newTopic(driver, "storm");
+    const member = async () => {
+      const bus = plainBus(transportOf(cluster, driver), { group: topic.name });
+      await bus.subscribe(topic, () => undefined);
+      await bus.start();
+      return bus;
+    };
+    const bus = await member();
+    const before = (await scrapeOf(bus)).sum("bus_rebalances_total") ?? 0;
+    for (let round = 1; round <= 3; round++) {
+      const guest = await member();
+      await untilHealthy(guest);
+      await untilScrape(
+        bus,
+        `rebalance ${round}`,
+        (scrape) => (scrape.sum("bus_rebalances_total") ?? 0) >= before + round,
+      );
+      await guest.close();
+    }
+    await untilHealthy(bus);
+    await bus.close();
   });
-  await bus.start();
-  await bus.publish(topic, 1);
-  const isUnhealthy = async () =>
-    (await bus.health()).components["subscriptions"]?.status === "unhealthy";
-  await until(isUnhealthy, { ...soon, what: "the stalled partition to be told" });
-  const first = (await scrape()).greatest("bus_partition_stalled_seconds") ?? 0;
-  expect(first).toBeGreaterThanOrEqual(2);
-  await bus.publish(topic, 1);
-  const rises = async () =>
-    ((await scrape()).greatest("bus_partition_stalled_seconds") ?? 0) > first + 1;
-  await until(rises, { ...soon, what: "the gauge to rise" });
-  const heads = bus
-    .inspect()
-    .groups.flatMap(({ partitions }) => partitions.flatMap(({ head }) => head ?? []));
-  expect(heads[0]).toMatchObject({ offset: 0n, key: "1", lastError: "TypeError" });
-  await bus.close({ drainTimeoutMs: 0 });
-});
 
-it("a rebalance is counted by the members that it concerns, and leaves both healthy", async () => {
-  const { topic, bus, scrape, member } = service("rebalance");
-  await bus.subscribe(topic, () => undefined);
-  await bus.start();
-  const before = (await scrape()).sum("bus_rebalances_total") ?? 0;
-  const second = member();
-  await second.bus.subscribe(topic, () => undefined);
-  await second.bus.start();
-  const counted = async () => ((await scrape()).sum("bus_rebalances_total") ?? 0) > before;
-  await until(counted, { ...soon, what: "the rebalance to be counted" });
-  const bothHealthy = async () =>
-    [await bus.health(), await second.bus.health()].every(({ overall }) => overall === "healthy");
-  await until(bothHealthy, { ...soon, what: "both members to be healthy" });
-  await second.bus.close();
-  await bus.close();
-});
-
-it("a broker that is gone degrades, is unhealthy beyond the grace, and healthy when it is back", async () => {
-  const { topic, bus, scrape } = service("outage", { disconnectedAfterMs: 5_000 });
-  await bus.subscribe(topic, () => undefined);
-  await bus.start();
-  await until(async () => (await bus.health()).overall === "healthy", { ...soon, what: "health" });
-  const seen: string[] = [];
-  const connection = async () => {
-    const status = (await bus.health()).components["connection"]?.status ?? "missing";
-    if (seen.at(-1) !== status) seen.push(status);
-    return status;
-  };
-  await connection();
-  await cluster.kill(1);
-  await until(async () => (await connection()) === "unhealthy", {
-    ...soon,
-    what: "the grace to be over",
-    state: () => seen,
+  it("a broker that is gone degrades, is unhealthy beyond the grace, and healthy when it is back", async () => {
+    const topic = newTopic(driver, "outage");
+    const bus = fullBus(transportOf(cluster, driver), {
+      group: topic.name,
+      disconnectedAfterMs: 5_000,
+      publishProbe: { topic: `${topic.name}-probe`, timeoutMs: 1_000, intervalMs: 0 },
+    });
+    await bus.subscribe(topic, () => undefined);
+    await bus.start();
+    await untilHealthy(bus);
+    const seen: string[] = [];
+    const connection = async () => {
+      const status = (await bus.health()).components["connection"]?.status ?? "missing";
+      if (seen.at(-1) !== status) seen.push(status);
+      return status;
+    };
+    await connection();
+    await cluster.kill(1);
+    await until(async () => (await connection()) === "unhealthy", {
+      ...soon,
+      what: "the grace to be over",
+      state: () => seen,
+    });
+    expect(await untilComponent(bus, "publish", "unhealthy")).toMatch(/a probe .*-probe/);
+    await untilComponent(bus, "backlog", "degraded");
+    const cut = await scrapeOf(bus);
+    expect(cut.sum("bus_connected")).toBe(0);
+    expect(cut.sum("bus_reconnects_total")).toBeGreaterThanOrEqual(1);
+    expect(cut.sum("bus_backlog_unknown")).toBe(1);
+    await cluster.restart(1);
+    await until(async () => (await connection()) === "healthy", {
+      ...soon,
+      what: "the connection to be back",
+      state: () => seen,
+    });
+    expect(seen).toEqual(["healthy", "degraded", "unhealthy", "healthy"]);
+    await untilComponent(bus, "publish", "healthy");
+    await bus.publish(topic, 1);
+    const handled = { topic: topic.name, outcome: "ack" };
+    await untilScrape(
+      bus,
+      "the message after the outage",
+      (scrape) => scrape.sum("bus_messages_consumed_total", handled) === 1,
+    );
+    await untilHealthy(bus);
+    await bus.close();
   });
-  const cut = await scrape();
-  expect(cut.sum("bus_connected")).toBe(0);
-  expect(cut.sum("bus_reconnects_total")).toBeGreaterThanOrEqual(1);
-  await cluster.restart(1);
-  await until(async () => (await connection()) === "healthy", {
-    ...soon,
-    what: "the connection to be back",
-    state: () => seen,
-  });
-  expect(seen).toEqual(["healthy", "degraded", "unhealthy", "healthy"]);
-  await bus.publish(topic, 1);
-  const handled = async () =>
-    (await scrape()).sum("bus_messages_consumed_total", { topic: topic.name, outcome: "ack" }) ===
-    1;
-  await until(handled, { ...soon, what: "the message after the outage" });
-  await until(async () => (await bus.health()).overall === "healthy", {
-    ...soon,
-    what: "everything to be healthy",
-    state: () => seen,
-  });
-  await bus.close();
 });
