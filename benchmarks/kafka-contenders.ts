@@ -21,7 +21,8 @@ export interface ConsumeJob {
 }
 
 let groups = 0;
-const freshGroup = (): string => `bench-${process.pid}-${groups++}`;
+/** A group that nobody has used. */
+export const freshGroup = (): string => `bench-${process.pid}-${groups++}`;
 
 /** kafkajs at its best that loses nothing: batches, own commits once a second of what was handled, large fetches. */
 export function rawKafkajsConsumer({ brokers, topic, messages }: ConsumeJob): Contender {
@@ -180,7 +181,7 @@ export function busPublisher(
 }
 
 /** Measures from the first message to the last. */
-class FirstToLast {
+export class FirstToLast {
   readonly measurement: Promise<Measurement>;
   readonly #messages: number;
   #resolve: (measurement: Measurement) => void = () => undefined;

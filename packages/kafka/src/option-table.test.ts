@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { BusError } from "@bus/core";
 import { validateOptions } from "@bus/core/adapter";
+import { everyOption } from "../test/option-paths.ts";
 import { confluentDriver } from "./confluent/index.ts";
 import type { KafkaDriverFactory } from "./kafka-driver.ts";
 import type { ResolvedKafkaOptions } from "./kafka-options.ts";
@@ -296,26 +297,6 @@ describe.each(["kafkajs", "confluent"] as const)("from configuration to the clie
     expect(effectOf(driver, options)).toMatchObject(own(effects));
   });
 });
-
-/** What zod adds to the Standard Schema. */
-type JsonSchemaOfZod = (typeof KAFKA_OPTION_SCHEMA)["~standard"] & {
-  readonly jsonSchema: {
-    input(options: object): {
-      readonly properties: Record<string, { readonly properties?: object }>;
-    };
-  };
-};
-
-function everyOption(): readonly string[] {
-  const { jsonSchema } = KAFKA_OPTION_SCHEMA["~standard"] as JsonSchemaOfZod;
-  const { properties } = jsonSchema.input({
-    target: "draft-2020-12",
-    libraryOptions: { unrepresentable: "any" },
-  });
-  return Object.entries(properties).flatMap(([name, { properties: inner }]) =>
-    inner === undefined ? [name] : Object.keys(inner).map((key) => `${name}.${key}`),
-  );
-}
 
 test("every option of the schema stands in one of the tables above", () => {
   const known = [...CONNECTIONS, ...PRODUCER, ...CONSUMER, ...TOGETHER].map(([option]) => option);
