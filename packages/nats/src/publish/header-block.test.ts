@@ -99,8 +99,8 @@ test("headers of other clients are read, with or without a space, after a line w
   ]);
 });
 
-test("a question names the id and a last id that no stream has", () => {
+test("a question names the id and something that no stream does", () => {
   expect(text(encodeQuestion("id-7"))).toBe(
-    "NATS/1.0\r\nNats-Msg-Id: id-7\r\nNats-Expected-Last-Msg-Id: ?id-7\r\n\r\n",
+    "NATS/1.0\r\nNats-Msg-Id: id-7\r\nNats-Rollup: none\r\n\r\n",
   );
 });

@@ -13,6 +13,7 @@ export interface DecodedHeaderBlock {
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
 
 const FIRST_LINE = "NATS/1.0\r\n";
+const IMPOSSIBLE = "Nats-Rollup: none";
 const KEY = "Bus-Key";
 const TOMBSTONE = "Bus-Tombstone";
 const TIMESTAMP = "Bus-Timestamp";
@@ -65,12 +66,15 @@ export function encodeHeaderBlock(message: OutgoingMessage, messageId: string): 
 
 /**
  * A header block that asks whether a message with this id is stored, without storing anything: a stream that knows the
- * id answers as for a duplicate, any other refuses since its last message has another id.
+ * id answers as for a duplicate, any other refuses a roll-up of a kind that does not exist.
+ *
+ * It has to be something that streams look at after ids. An expected last sequence is looked at before them by
+ * nats-server 2.15.2 without replicas, and an expected last id ends a replicated stream of that version
+ * (`critical write error: last msgid mismatch`).
  */
 export function encodeQuestion(messageId: string): Uint8Array {
-  const impossible = `Nats-Expected-Last-Msg-Id: ?${messageId}`;
   return Buffer.from(
-    `${FIRST_LINE}${MESSAGE_ID_HEADER}: ${messageId}\r\n${impossible}\r\n\r\n`,
+    `${FIRST_LINE}${MESSAGE_ID_HEADER}: ${messageId}\r\n${IMPOSSIBLE}\r\n\r\n`,
     "latin1",
   );
 }

@@ -16,8 +16,8 @@ const PASSING = new Set([
 ]);
 /** A copy of the message is being stored. */
 const IN_PROCESS = 10_158;
-/** The answer to a question about a message that is not stored: the stream's last message has another id. */
-const OTHER_LAST_ID = 10_070;
+/** The answer to a question about a message that is not stored: no stream does what the question asks for. */
+const ROLLUP_FAILED = 10_111;
 
 /** What an error of the stream means for a transmission. */
 export type Refusal = "passing" | "unknown" | "final";
@@ -30,7 +30,7 @@ export function refusalOf(errorCode: number): Refusal {
 
 /** Whether an error of the stream, the answer to a question, says that the message is not stored. */
 export function saysNotStored(errorCode: number): boolean {
-  return errorCode === OTHER_LAST_ID;
+  return errorCode === ROLLUP_FAILED;
 }
 
 /** The stream refused a message for a reason that trying again does not mend by itself. */

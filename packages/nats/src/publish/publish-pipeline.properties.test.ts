@@ -43,7 +43,7 @@ class ScriptedStream implements PublishPort {
     this.#way.push({
       ticket,
       id: /Nats-Msg-Id: (\S+)/.exec(text)?.[1] ?? "",
-      isQuestion: text.includes("Nats-Expected-Last-Msg-Id"),
+      isQuestion: text.includes("Nats-Rollup"),
       number: Number(Buffer.from(payload).toString() || -1),
     });
   }
@@ -84,7 +84,8 @@ class ScriptedStream implements PublishPort {
   #process({ id, isQuestion, number }: Transmission, fate: Fate): object {
     const known = this.#sequences.get(id);
     if (known !== undefined) return { stream: "s", seq: known, duplicate: true };
-    if (isQuestion) return { error: { code: 400, err_code: 10_070, description: "wrong last id" } };
+    if (isQuestion)
+      return { error: { code: 400, err_code: 10_111, description: "rollup not permitted" } };
     if (fate === "full")
       return { error: { code: 503, err_code: 10_077, description: "maximum bytes exceeded" } };
     this.stored.push(number);

@@ -13,8 +13,8 @@ import { Transmitter } from "./transmitter.ts";
 
 /** How often deadlines are looked at. */
 const SWEEP_MS = 100;
-/** How long an answer may take before it counts as lost. */
-const ANSWER_TIMEOUT_MS = 5_000;
+/** How long an answer may take before it counts as lost: the question that follows does no harm when it is only late. */
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /** What a pipeline needs. */
 export interface PublishPipelineParts {
