@@ -1,19 +1,21 @@
 import { backlog } from "@bus/backlog";
 import { createEventBus, defineTopic } from "@bus/core";
-import { memory } from "@bus/memory";
+import { memory, memoryBroker } from "@bus/memory";
 import { metrics } from "@bus/metrics";
 
-/** A service that is asked how it is: idle, behind and stalled, with its warehouse down, and well again. */
+/** A service that is asked how it is: idle, behind and stalled, with its warehouse down, with a broker that stores nothing. */
 interface Order {
   readonly id: number;
 }
 
 const Orders = defineTopic<Order>("orders", { key: (order) => `customer-${order.id % 5}` });
 
+const broker = memoryBroker({ partitions: 2 });
 await using bus = createEventBus({
   group: "billing",
-  transport: memory({ partitions: 2 }),
+  transport: memory({ broker }),
   stalledAfterMs: 300, // a minute when absent
+  publishProbe: { topic: "billing-probe", intervalMs: 0 },
   plugins: [
     backlog({ maxLagMessages: 20, checkIntervalMs: 50 }),
     metrics({ server: { port: 0 }, defaultLabels: { service: "billing" } }),
@@ -71,6 +73,8 @@ await show("moving again");
 warehouseIsUp = false;
 await show("without its warehouse");
 warehouseIsUp = true;
+broker.faults.failPublish();
+await show("with a broker that stores nothing");
 
 const text = await (await get("/metrics")).text();
 console.log(text.split("\n").find((line) => /^bus_messages_consumed_total.*"ack"/.test(line)));

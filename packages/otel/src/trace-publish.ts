@@ -1,6 +1,6 @@
 import type { OutgoingMessage, PublishFunction, PublishReceipt } from "@bus/core";
 import { context, SpanKind, trace } from "@opentelemetry/api";
-import type { Link, Span, Tracer } from "@opentelemetry/api";
+import type { Context, Link, Span, Tracer } from "@opentelemetry/api";
 import { failSpan } from "./fail-span.ts";
 import { receiptAttributes, sendAttributes } from "./span-attributes.ts";
 import type { SpanSurroundings } from "./span-attributes.ts";
@@ -19,7 +19,7 @@ export const MAX_LINKS = 128;
 
 /**
  * Put a span around every publish and its context into the messages. Messages that belong to a trace already, such as
- * dead letters and what an outbox forwards, keep it; the span links to it.
+ * dead letters and what an outbox forwards, keep it; the span links to it, or hangs under it when nothing is active.
  */
 export function tracePublish(next: PublishFunction, tracing: PublishTracing): PublishFunction {
   return (messages) => {
@@ -35,13 +35,13 @@ async function send(
   { use, traceContext, surroundings }: PublishTracing & { readonly use: Tracer },
 ): Promise<readonly PublishReceipt[]> {
   const topic = commonTopic(messages);
-  const parent = context.active();
+  const { parent, links } = belongingOf(messages, traceContext);
   const span = use.startSpan(
     topic === undefined ? "send" : `send ${topic}`,
     {
       kind: SpanKind.PRODUCER,
       attributes: sendAttributes(surroundings, messages, topic),
-      links: linksOf(messages, traceContext),
+      links,
     },
     parent,
   );
@@ -71,6 +71,19 @@ function tellReceipt(
   const [receipt] = receipts;
   if (receipt === undefined || receipts.length > 1 || !span.isRecording()) return;
   span.setAttributes(receiptAttributes(surroundings, receipt));
+}
+
+/** Where a publish belongs: to what is active; to the trace of its message when nothing is, as for a dead letter. */
+function belongingOf(
+  messages: readonly OutgoingMessage[],
+  traceContext: TraceContext,
+): { readonly parent: Context; readonly links: Link[] } {
+  const active = context.active();
+  const [message, ...others] = messages;
+  if (message === undefined || others.length > 0 || trace.getSpanContext(active) !== undefined)
+    return { parent: active, links: linksOf(messages, traceContext) };
+  const carried = traceContext.read(message.headers);
+  return { parent: trace.getSpanContext(carried) === undefined ? active : carried, links: [] };
 }
 
 function linksOf(messages: readonly OutgoingMessage[], traceContext: TraceContext): Link[] {

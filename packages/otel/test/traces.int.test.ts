@@ -101,14 +101,30 @@ describe("a published message", () => {
       ["TraceParent", EXPLICIT],
       ["a", "2"],
     ];
+    const tracer = sdk.provider.getTracer("service");
     const [headers = []] = await handled(service(), (bus) =>
-      bus.publish(Orders, 1, { headers: given }),
+      tracer.startActiveSpan("outbox", async (outbox) => {
+        await bus.publish(Orders, 1, { headers: given });
+        outbox.end();
+      }),
     );
     expect(textOf(headers)).toEqual(given);
+    const outbox = sdk.span("outbox").spanContext();
+    expect(sdk.span("send orders").parentSpanContext?.spanId).toBe(outbox.spanId);
     expect(sdk.span("process orders").parentSpanContext?.spanId).toBe("b7ad6b7169203331");
     expect(sdk.span("send orders").links).toMatchObject([
       { context: { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" } },
     ]);
+  });
+
+  it("that says its trace itself is sent in that trace when nothing else is active", async () => {
+    await handled(service(), (bus) =>
+      bus.publish(Orders, 1, { headers: { traceparent: EXPLICIT } }),
+    );
+    expect(sdk.span("send orders")).toMatchObject({
+      parentSpanContext: { spanId: "b7ad6b7169203331" },
+      links: [],
+    });
   });
 
   it("that says its trace itself gets no tracestate of another one", async () => {
