@@ -61,6 +61,7 @@ export class SharedTopic {
   #ownership: Ownership;
   #pulls: PullStream | undefined;
   #lastSequence = 0;
+  #lastHanded = 0;
   #isDraining = false;
   #isGone = false;
   #isAdvancing = false;
@@ -196,11 +197,16 @@ export class SharedTopic {
 
   #received(received: ReceivedMessage): void {
     const { streamSequence } = received.ack;
-    if (received.ack.deliveries > 1 && this.#isKnown(received)) return;
+    if (this.#mayBeKnown(received) && this.#isKnown(received)) return;
     if (this.#isDraining || this.#isGone) return this.#nak(received.reply, GIVE_BACK_MS);
     this.#lastSequence = Math.max(this.#lastSequence, streamSequence);
     this.#queue.push(received);
     this.#advance();
+  }
+
+  // Servers of 2.9 now and then send a message that was given back twice, once as if it was new.
+  #mayBeKnown({ ack }: ReceivedMessage): boolean {
+    return ack.deliveries > 1 || ack.streamSequence <= this.#lastHanded;
   }
 
   /** Whether a redelivery is of something that is handled here, or was. */
@@ -235,7 +241,9 @@ export class SharedTopic {
         return;
       if (!this.#share.tryTake(next.sizeBytes)) return void this.#pausedBy.add("inFlight");
       this.#queue.dropFirst();
-      this.#hand(next);
+      // Both copies of a message may have been in the queue.
+      if (this.#mayBeKnown(next) && this.#isKnown(next)) this.#share.give(next.sizeBytes);
+      else this.#hand(next);
     }
     this.#pausedBy.delete("inFlight");
   }
@@ -247,6 +255,7 @@ export class SharedTopic {
     const parts = { attempt, ticket: -1, incarnation: 0, madeAtMs: clock.monotonicMs() };
     const delivery = new NatsDelivery(this.#ownership, received, parts);
     this.#inFlight.set(streamSequence, delivery);
+    this.#lastHanded = Math.max(this.#lastHanded, streamSequence);
     this.#ownership.made();
     deliver(delivery);
   }
