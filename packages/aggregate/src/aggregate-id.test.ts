@@ -105,3 +105,17 @@ test("an extractor that returns something else fails, naming what it returned", 
     "aggregateIdExtractor must return a string, null or undefined, got object",
   );
 });
+
+test("an id is the same whether its bytes are a buffer or a view, short or long", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200, size: "max" }), fc.nat(9), (bytes, offset) => {
+      const memory = new Uint8Array(offset + bytes.length);
+      memory.set(bytes, offset);
+      const laneKey = byRule(["key"]);
+      const view: IncomingMessage = { ...message(null), key: memory.subarray(offset) };
+      const buffer: IncomingMessage = { ...message(null), key: Buffer.from(bytes) };
+      expect(laneKey(view)).toBe(Buffer.from(bytes).toString("latin1"));
+      expect(laneKey(buffer)).toBe(laneKey(view));
+    }),
+  );
+});

@@ -27,7 +27,7 @@ export interface SubscriptionOptions {
 export interface AggregateOptions {
   /** Handlers at once, over all lanes and direct runs of the bus, ≥ 1. @defaultValue 64 */
   readonly concurrency?: number | undefined;
-  /** Lanes at most, ≥ 1; the idle one used least recently makes room, without one new aggregates wait. @defaultValue 1_000 */
+  /** Lanes at most, ≥ `concurrency`; the idle one used least recently makes room, without one new aggregates wait. @defaultValue 1_000 */
   readonly maxLanes?: number | undefined;
   /** Messages queued per lane, ≥ 1; when full, the partition pauses until half of them are left. @defaultValue 100 */
   readonly mailboxSize?: number | undefined;
@@ -45,7 +45,7 @@ export interface AggregateOptions {
   readonly orderedProcessing?: boolean | undefined;
   /** Most messages of the bus, whatever their ordering. @defaultValue none */
   readonly rateLimit?: RateLimit | undefined;
-  /** Most messages of each aggregate; its lane keeps the count, so every aggregate has one in both modes then. @defaultValue none */
+  /** Most messages of each aggregate; every aggregate has a lane in both modes then. @defaultValue none */
   readonly aggregateRateLimit?: RateLimit | undefined;
   /** The mode in which the bus starts; `recovery` assumes a backlog. @defaultValue "recovery" */
   readonly startMode?: Mode | undefined;
@@ -111,8 +111,8 @@ const count = (defaultValue: number, description: string) =>
   z.int().min(1).default(defaultValue).describe(description);
 
 /** The schema of the options. */
-export const aggregateOptions: z.ZodType<ResolvedAggregateOptions, AggregateOptions> =
-  z.strictObject({
+export const aggregateOptions: z.ZodType<ResolvedAggregateOptions, AggregateOptions> = z
+  .strictObject({
     concurrency: count(
       AGGREGATE_DEFAULTS.concurrency,
       "handlers at once, over all lanes and direct runs",
@@ -170,6 +170,15 @@ export const aggregateOptions: z.ZodType<ResolvedAggregateOptions, AggregateOpti
       .min(0)
       .default(AGGREGATE_DEFAULTS.minDwellMs)
       .describe("shortest time in recovery mode, in milliseconds"),
+  })
+  .superRefine(({ maxLanes, concurrency }, context) => {
+    if (maxLanes >= concurrency) return;
+    // A running handler holds a lane, so that fewer of them would silently be the bound. Told of what was set.
+    const [name, message] =
+      concurrency === AGGREGATE_DEFAULTS.concurrency
+        ? ["maxLanes", `must be at least concurrency ${concurrency}`]
+        : ["concurrency", `must be at most maxLanes ${maxLanes}`];
+    context.addIssue({ code: "custom", path: [name], message });
   });
 
 /** Where the options of one subscription stand, for messages. */

@@ -1,26 +1,63 @@
 import type { Clock } from "@bus/core";
 import type { Lane } from "./lane.ts";
+import type { LaneMemory } from "./lane-set.ts";
 import { limitFullAtMs, limitWaitMs } from "./rate-limit.ts";
 import type { RateLimit } from "./rate-limit.ts";
+
+/** What a limiter is made of. */
+export interface LaneLimiterParts {
+  readonly limit: RateLimit;
+  readonly clock: Clock;
+  readonly maxLanes: number;
+  readonly onDue: (lane: Lane) => void;
+}
 
 interface DelayedLane {
   readonly lane: Lane;
   readonly dueAtMs: number;
 }
 
-/** Holds back lanes whose aggregate is over its rate limit: one timer for all of them, in order of their due time. */
-export class LaneLimiter {
+/** Aggregates without a lane whose use of their limit is remembered: so many for each lane there may be. */
+const REMEMBERED_PER_LANE = 16;
+
+/**
+ * Holds back lanes whose aggregate is over its rate limit: one timer for all of them, in order of their due time. What
+ * an aggregate has used of its limit outlives its lane.
+ */
+export class LaneLimiter implements LaneMemory {
   readonly #limit: RateLimit;
   readonly #clock: Clock;
   readonly #onDue: (lane: Lane) => void;
+  readonly #maxRemembered: number;
+  /** When the limits of aggregates without a lane are full again, on the monotonic clock; forgotten first, first. */
+  readonly #remembered = new Map<string, number>();
   /** Latest first, so that the next one due is taken off the end. */
   readonly #delayed: DelayedLane[] = [];
   #cancelTimer: (() => void) | undefined;
 
-  constructor(limit: RateLimit, clock: Clock, onDue: (lane: Lane) => void) {
+  constructor({ limit, clock, maxLanes, onDue }: LaneLimiterParts) {
     this.#limit = limit;
     this.#clock = clock;
     this.#onDue = onDue;
+    this.#maxRemembered = maxLanes * REMEMBERED_PER_LANE;
+  }
+
+  /** A lane loses its aggregate. O(1) amortised. */
+  remember({ key, limitFullAtMs: laneFullAtMs }: Lane): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [oldest, fullAtMs] of this.#remembered) {
+      if (fullAtMs > nowMs && this.#remembered.size < this.#maxRemembered) break;
+      this.#remembered.delete(oldest);
+    }
+    if (laneFullAtMs > nowMs) this.#remembered.set(key, laneFullAtMs);
+  }
+
+  /** A lane gets an aggregate. */
+  recall(lane: Lane): void {
+    const fullAtMs = this.#remembered.get(lane.key);
+    if (fullAtMs === undefined) return;
+    this.#remembered.delete(lane.key);
+    lane.limitFullAtMs = fullAtMs;
   }
 
   /** Let one message of a lane pass, or delay the lane until it may. */
@@ -47,6 +84,7 @@ export class LaneLimiter {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#delayed.length = 0;
+    this.#remembered.clear();
   }
 
   #delay(lane: Lane, dueAtMs: number): void {

@@ -253,19 +253,6 @@ test("an aggregate that is busy at the switch to recovery gets a lane with its n
   expect(world.pool.numbers()).toMatchObject({ total: 1, idle: 1, passing: 0 });
 });
 
-test("a rate limit per aggregate delays its messages and nobody else's", async () => {
-  const world = new PoolWorld({ aggregateRateLimit: { perSecond: 10, burst: 2 } });
-  deliverMany(world, "aaab");
-  await world.end(world.running[0]);
-  expect(world.runningKeys()).toEqual(["b0", "a1"]);
-  await world.end(world.running[1]);
-  expect(world.runningKeys()).toEqual(["b0"]);
-  await world.clock.advanceAsync(99);
-  expect(world.runningKeys()).toEqual(["b0"]);
-  await world.clock.advanceAsync(1);
-  expect(world.runningKeys()).toEqual(["b0", "a2"]);
-});
-
 test("every message tells how long it waited", async () => {
   const world = new PoolWorld({ concurrency: 1 });
   deliverMany(world, "aab");

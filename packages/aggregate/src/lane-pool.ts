@@ -71,7 +71,6 @@ export class LanePool {
     this.#resumeAtSize = Math.floor(options.mailboxSize / 2);
     this.#clock = parts.clock;
     this.#waits = parts.waits;
-    this.#lanes = new LaneSet(options.maxLanes);
     this.#slots = {
       gaveBack: () => this.#gaveBack(),
       takeAgain: (signal) => this.#takeAgain(signal),
@@ -81,7 +80,13 @@ export class LanePool {
     this.#limiter =
       limit === undefined
         ? undefined
-        : new LaneLimiter(limit, parts.clock, (lane) => this.#wakeDelayed(lane));
+        : new LaneLimiter({
+            limit,
+            clock: parts.clock,
+            maxLanes: options.maxLanes,
+            onDue: (lane) => this.#wakeDelayed(lane),
+          });
+    this.#lanes = new LaneSet(options.maxLanes, this.#limiter);
   }
 
   /** Take a delivery over. `key` is the aggregate id within its scope; empty when the message has none. */

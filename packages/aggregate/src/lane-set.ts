@@ -21,6 +21,12 @@ export interface LaneCounts {
   readonly passing: number;
 }
 
+/** Keeps what is to be known of an aggregate while it has no lane. */
+export interface LaneMemory {
+  remember(lane: Lane): void;
+  recall(lane: Lane): void;
+}
+
 /**
  * The lanes of a pool by aggregate, at most `maxLanes`; when a new one is needed, the idle lane that was used least
  * recently makes room.
@@ -36,14 +42,16 @@ export class LaneSet {
   readonly #waiting = new Ring<Lane>();
   /** Lanes that rest and serve nobody. */
   readonly #spare: Lane[] = [];
+  readonly #memory: LaneMemory | undefined;
   #keptLanes = 0;
   #waitingLanes = 0;
   #passing = 0;
   #idle = 0;
   #sweeps = 0;
 
-  constructor(maxLanes: number) {
+  constructor(maxLanes: number, memory?: LaneMemory) {
     this.#maxLanes = maxLanes;
+    this.#memory = memory;
     this.#shelf = new LRUCache({ max: maxLanes });
   }
 
@@ -136,7 +144,10 @@ export class LaneSet {
       if (lane === undefined || lane.usedAtSweep >= usedBefore) break;
       if (!lane.busy) expired.push(lane);
     }
-    for (const lane of expired) this.#shelf.delete(lane.key);
+    for (const lane of expired) {
+      this.#shelf.delete(lane.key);
+      this.#memory?.remember(lane);
+    }
     this.#idle -= expired.length;
     return this.#shelf.size + this.#keptLanes > 0;
   }
@@ -202,6 +213,7 @@ export class LaneSet {
   }
 
   #keepSpare(lane: Lane): void {
+    this.#memory?.remember(lane);
     lane.rename("");
     if (this.#spare.length < MAX_SPARE) this.#spare.push(lane);
   }
@@ -209,6 +221,7 @@ export class LaneSet {
   #laneFor(key: string): Lane {
     const lane = this.#spare.pop() ?? new Lane();
     lane.rename(key);
+    this.#memory?.recall(lane);
     return lane;
   }
 

@@ -144,6 +144,14 @@ test.each([
   ],
   ["aggregate: { concurrency: 0 }", "plugins.aggregate.concurrency"],
   ["aggregate: { maxLanes: 1.5 }", "plugins.aggregate.maxLanes"],
+  [
+    "aggregate: { concurrency: 2000 }",
+    "plugins.aggregate.concurrency must be at most maxLanes 1000, got 2000",
+  ],
+  [
+    "aggregate: { maxLanes: 10 }",
+    "plugins.aggregate.maxLanes must be at least concurrency 64, got 10",
+  ],
   ["aggregate: { startMode: recovering }", "plugins.aggregate.startMode"],
   ["aggregate: { activeLaneRatio: 2 }", "plugins.aggregate.activeLaneRatio"],
   ["aggregate: { rateLimit: { perSecond: 5 } }", "plugins.aggregate.rateLimit.burst"],

@@ -1,5 +1,5 @@
 import { createEventBus, definePlugin } from "@bus/core";
-import type { HandlerContext, Message } from "@bus/core";
+import type { HandlerContext, IncomingMessage, Message } from "@bus/core";
 import { optionTable } from "@bus/core/adapter";
 import { memory, memoryBroker } from "@bus/memory";
 import { manualClock } from "@bus/testkit";
@@ -174,4 +174,32 @@ test("dead letters that cannot be stored hold their aggregates and none of the h
   const closing = bus.close({ drainTimeoutMs: 10_000 });
   await clock.advanceAsync(10_000);
   expect(await closing).toEqual({ abandonedDeliveries: 0 });
+});
+
+test("messages whose aggregate cannot be told hold none of the handlers while they fail", async () => {
+  const clock = manualClock();
+  const books = new OrderBooks();
+  let good = 0;
+  const bus = createEventBus({
+    group: "g",
+    clock,
+    transport: memory({ broker: memoryBroker({ partitions: 8 }) }),
+    plugins: [aggregate({ concurrency: 4 })],
+  });
+  const aggregateIdExtractor = ({ key }: IncomingMessage): string => {
+    const id = Buffer.from(key ?? []).toString();
+    if (id.startsWith("bad-")) throw new Error("no aggregate");
+    return id;
+  };
+  await bus.subscribeWithAggregateId(
+    Orders,
+    books.handler(() => void good++),
+    { aggregateIdExtractor },
+  );
+  await bus.start();
+  await books.publish(bus, ids(FAILING));
+  await clock.advanceAsync(50);
+  expect(good).toBe(GOOD);
+  expect(bus.lanes()).toMatchObject({ running: 0, retrying: FAILING });
+  await bus.close();
 });

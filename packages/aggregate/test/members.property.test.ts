@@ -68,7 +68,7 @@ class Group {
       sessionTimeoutMs: 20,
       maxInFlightMessages: 60,
     });
-    const plugin = aggregate({ concurrency: 6, maxLanes: 5, mailboxSize: 3, idleTimeoutMs: 1 });
+    const plugin = aggregate({ concurrency: 6, maxLanes: 6, mailboxSize: 3, idleTimeoutMs: 1 });
     const member: Member = {
       clientId,
       bus: createEventBus({ group: "g", transport, plugins: [plugin] }),

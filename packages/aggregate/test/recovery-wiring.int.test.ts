@@ -225,7 +225,7 @@ test.each([["ordered", true] as const, ["overlapping", false] as const])(
         aggregate({
           orderedProcessing,
           concurrency: 12,
-          maxLanes: 10,
+          maxLanes: 12,
           mailboxSize: 5,
           idleTimeoutMs: 1,
         }),
