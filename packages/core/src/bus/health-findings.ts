@@ -75,10 +75,15 @@ function subscriptionsFinding(subject: HealthSubject): Finding {
   return HEALTHY;
 }
 
-function rebalanceFinding({ core, rebalancingAfterMs }: HealthSubject): Finding | undefined {
-  const [longest] = [...core.reporter.connection.rebalancingGroups].toSorted(
-    (one, other) => one[1] - other[1],
+function rebalanceFinding(subject: HealthSubject): Finding | undefined {
+  const { core, consumers, rebalancingAfterMs } = subject;
+  // A group that has given up its last topic is assigned nothing any more.
+  const wanting = consumers.filter(
+    ({ routes, heldTopics }) => routes.length + heldTopics.length > 0,
   );
+  const [longest] = [...core.reporter.connection.rebalancingGroups]
+    .filter(([group]) => wanting.some((consumer) => consumer.group === group))
+    .toSorted((one, other) => one[1] - other[1]);
   if (longest === undefined) return undefined;
   const [group, sinceMs] = longest;
   const forMs = core.clock.now() - sinceMs;
