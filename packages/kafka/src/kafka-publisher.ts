@@ -65,13 +65,15 @@ export class KafkaPublisher implements Publisher {
   }
 
   /** Publish, but hand the records over to `send`, which keeps a bound of its own. */
-  async publishThrough(
+  publishThrough(
     messages: readonly OutgoingMessage[],
     send: ((record: OutgoingRecord) => void) | undefined,
   ): Promise<readonly PublishReceipt[]> {
-    if (this.#isClosed)
-      throw new BusClosedError("the kafka transport is closed, nothing can be published");
-    if (messages.length === 0) return [];
+    if (this.#isClosed) {
+      const message = "the kafka transport is closed, nothing can be published";
+      return Promise.reject(new BusClosedError(message));
+    }
+    if (messages.length === 0) return Promise.resolve([]);
     const { clock, options } = this.#parts;
     const call = new PublishCall(messages.length);
     const listener = this.#buffer;
@@ -96,7 +98,7 @@ export class KafkaPublisher implements Publisher {
           }),
         );
     }
-    return await call.receipts;
+    return call.receipts;
   }
 
   /** Accept no more, and give what was accepted so long to get an outcome. */

@@ -5,22 +5,24 @@ import type { OutgoingRecord } from "./kafka-driver.ts";
 /** The messages of one call of `publish`, until each has an outcome. */
 export class PublishCall {
   readonly receipts: Promise<readonly PublishReceipt[]>;
-  readonly #stored: (PublishReceipt | undefined)[] = [];
+  readonly #resolve: (receipts: readonly PublishReceipt[]) => void;
+  readonly #reject: (error: BusError) => void;
+  // Made when there is something to keep: thousands of calls of one message may be open at once.
+  #stored: (PublishReceipt | undefined)[] | undefined;
   #errors: Map<number, BusError> | undefined;
   #open: number;
-  #resolve: (receipts: readonly PublishReceipt[]) => void = () => undefined;
-  #reject: (error: BusError) => void = () => undefined;
 
   /** @param size - Number of messages, at least 1. */
   constructor(size: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly PublishReceipt[]>();
+    this.receipts = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
     this.#open = size;
-    this.receipts = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
   }
 
   stored(index: number, receipt: PublishReceipt): void {
+    this.#stored ??= [];
     this.#stored[index] = receipt;
     this.#close();
   }
@@ -36,14 +38,15 @@ export class PublishCall {
     if (this.#open > 0) return;
     const errors = this.#errors;
     // Every index has a receipt when none has an error.
-    if (errors === undefined) this.#resolve(this.#stored as PublishReceipt[]);
+    if (errors === undefined) this.#resolve((this.#stored ?? []) as PublishReceipt[]);
     else this.#reject(publishError(this.#outcomes(errors)));
   }
 
   #outcomes(errors: ReadonlyMap<number, BusError>): readonly PublishOutcome[] {
     const outcomes: PublishOutcome[] = [];
-    for (let index = 0; index < this.#stored.length || errors.has(index); index += 1) {
-      const receipt = this.#stored[index];
+    const stored = this.#stored ?? [];
+    for (let index = 0; index < stored.length || errors.has(index); index += 1) {
+      const receipt = stored[index];
       const error = errors.get(index);
       if (receipt !== undefined) outcomes.push({ kind: "stored", receipt });
       else if (error !== undefined) outcomes.push({ kind: "failed", error });
