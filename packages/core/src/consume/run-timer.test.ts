@@ -33,16 +33,16 @@ describe("RunTimer", () => {
     expect(ages).toEqual([10.005, 10.255]);
   });
 
-  it("times one run in sixteen of a busy one, for all of them, and every run again when it has calmed down", () => {
+  it("times one run in thirty-two of a busy one, for all of them, and every run again when it has calmed down", () => {
     const { clock, recorded, run } = timed();
-    for (let count = 0; count < 1_000 + 1_600; count++) run();
-    const sampled = recorded.filter(({ times }) => times === 16);
+    for (let count = 0; count < 1_000 + 3_200; count++) run();
+    const sampled = recorded.filter(({ times }) => times === 32);
     expect(sampled.length).toBeGreaterThanOrEqual(99);
     const counted = recorded.reduce((sum, { times }) => sum + times, 0);
-    expect(Math.abs(counted - 2_600)).toBeLessThanOrEqual(16);
+    expect(Math.abs(counted - 4_200)).toBeLessThanOrEqual(32);
     clock.advance(1_000);
     const before = recorded.length;
-    for (let count = 0; count < 16 + 100; count++) run();
+    for (let count = 0; count < 32 + 100; count++) run();
     expect(recorded.length - before).toBeGreaterThanOrEqual(100);
   });
 });

@@ -10,12 +10,12 @@ export interface Timing {
 
 /** How many are timed one by one in a window; beyond that one in so many is timed and counts for all of them. */
 const TIMED_EACH_WINDOW = 1_000;
-const ONE_IN = 16;
+const ONE_IN = 32;
 const WINDOW_MS = 1_000;
 
 /**
  * Decides what is timed. Reading the clock can cost more than all the rest of handling or publishing a message, so what
- * happens often is sampled: a thousand a second are timed one by one, beyond that one in sixteen, recorded sixteen times.
+ * happens often is sampled: a thousand a second are timed one by one, beyond that one in thirty-two, recorded thirty-two times.
  */
 export class SampledTimer {
   readonly #clock: Clock;
