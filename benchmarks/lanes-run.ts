@@ -11,8 +11,10 @@ import type { ContenderResult } from "./side-by-side.ts";
  * Arguments: a `LanesJob` as JSON; prints a `LanesOutcome` as JSON.
  */
 export interface LanesJob extends ConsumeJob {
-  /** Milliseconds that the handler waits; none: it does nothing, and raw kafkajs runs beside it. */
+  /** Milliseconds that the handler waits; none: it does nothing. */
   readonly handlerMs?: number;
+  /** Run raw kafkajs in turns with the lanes. */
+  readonly besideRaw?: true;
   readonly concurrency: number;
   readonly rounds: number;
 }
@@ -37,7 +39,7 @@ const lanes = busConsumer(job, {
   subscribe: { ordering: "key" },
   ...(handlerMs === undefined ? {} : { handlerMs }),
 });
-const contenders = handlerMs === undefined ? [rawKafkajsConsumer(job), lanes] : [lanes];
+const contenders = job.besideRaw ? [rawKafkajsConsumer(job), lanes] : [lanes];
 const outcome: LanesOutcome = {
   stepMs: handlerMs === undefined ? 0 : await measureStepMs(handlerMs, STEPS_MS / handlerMs),
   results: await runSideBySide(contenders, rounds),
