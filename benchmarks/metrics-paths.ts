@@ -122,7 +122,8 @@ export const PATHS: Readonly<Record<string, () => Promise<Path>>> = {
   "consume, metrics kept": () => consume([]),
   "consume, metrics kept and scraped": () => scraped(),
   "publish, no metrics kept": publishWithoutMetrics,
-  "publish, metrics kept": () => publish([]),
+  "publish, metrics kept": publishWithMetrics,
+  "publish, whole bus": () => publish([]),
   "consume, otel without an SDK": () => consume([otel()]),
   "publish, otel without an SDK": () => publish([otel()]),
   "consume, otel with an SDK that samples nothing": () => {
@@ -214,6 +215,11 @@ async function publish(plugins: readonly Plugin<object>[]): Promise<Path> {
   const bus = createEventBus({ transport: new Source().configured, plugins });
   await bus.start();
   return { run: (messages) => publishAll(bus, messages), close: () => bus.close() };
+}
+
+async function publishWithMetrics(): Promise<Path> {
+  const publishing = new BusPublishing(coreOf(new Source()).publish);
+  return { run: (messages) => publishAll(publishing, messages), close: () => Promise.resolve() };
 }
 
 async function publishWithoutMetrics(): Promise<Path> {
