@@ -1,6 +1,6 @@
 import { BusConfigError } from "@bus/core";
 import { fnv1aPartitionOf, partitionOf } from "@bus/core/adapter";
-import type { Partitioner } from "./kafka-options.ts";
+import type { Partitioner } from "./driver-options.ts";
 
 /** The partition of a key. @throws BusConfigError `BUS_CONFIG` when a function's answer is no partition. */
 export function partitionOfKey(

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { KAFKA_DEFAULTS } from "./kafka-defaults.ts";
-import type { ClientOptions, NetOptions, OauthToken, TopicsOptions } from "./kafka-options.ts";
+import type { ClientOptions, NetOptions, OauthToken, TopicsOptions } from "./driver-options.ts";
 import { flag, text, whole, word } from "./option-fields.ts";
 
 /** Options of connections. */

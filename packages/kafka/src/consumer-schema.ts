@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { KAFKA_DEFAULTS } from "./kafka-defaults.ts";
-import type { ConsumerOptions } from "./kafka-options.ts";
+import type { ConsumerOptions } from "./driver-options.ts";
 import { oneOf, text, whole, word } from "./option-fields.ts";
 
 const DEFAULTS = KAFKA_DEFAULTS.consumer;

@@ -5,7 +5,8 @@ import { manualClock, testHost } from "@bus/testkit";
 import { fetched, Inbox, range, turn } from "../test/fake-records.ts";
 import { GroupMember } from "./group-member.ts";
 import { KAFKA_DEFAULTS } from "./kafka-defaults.ts";
-import type { ConsumerOptions, PartitionOffset } from "./kafka-options.ts";
+import type { ConsumerOptions } from "./driver-options.ts";
+import type { PartitionOffset } from "./kafka-driver.ts";
 
 function lab(options: ConsumerOptions = {}) {
   const clock = manualClock();

@@ -6,8 +6,13 @@ import type {
   TopicSubscription,
   TransportHost,
 } from "@bus/core";
-import type { ConsumerSink, DriverConsumer, FetchedRecords } from "./kafka-driver.ts";
-import type { PartitionOffset, ResolvedConsumerOptions } from "./kafka-options.ts";
+import type {
+  ConsumerSink,
+  DriverConsumer,
+  FetchedRecords,
+  PartitionOffset,
+} from "./kafka-driver.ts";
+import type { ResolvedConsumerOptions } from "./driver-options.ts";
 import type { ConsumedPosition } from "./kafka-transactions.ts";
 import { MemberPartitions, partitionKey } from "./member-partitions.ts";
 import { OffsetCommitter } from "./offset-committer.ts";

@@ -35,6 +35,7 @@ export type {
   OutgoingRecord,
   OwnedDelivery,
   PartitionEnds,
+  PartitionOffset,
   RecordDecoder,
   RecordWalk,
 } from "./kafka-driver.ts";
@@ -43,15 +44,12 @@ export type {
   ClientOptions,
   Compression,
   ConsumerOptions,
-  KafkaDriverName,
-  KafkaOptions,
+  DriverOptions,
   NetOptions,
   OauthToken,
-  PartitionOffset,
   Partitioner,
   ProducerOptions,
   ResolvedConsumerOptions,
-  ResolvedKafkaOptions,
   ResolvedNetOptions,
   ResolvedProducerOptions,
   ResolvedTopicsOptions,
@@ -60,4 +58,5 @@ export type {
   TopicSettings,
   TopicsOptions,
   UnreadableRange,
-} from "./kafka-options.ts";
+} from "./driver-options.ts";
+export type { KafkaDriverName, KafkaOptions, ResolvedKafkaOptions } from "./kafka-options.ts";

@@ -9,7 +9,7 @@ import type {
   TopicSpec,
   TransportHost,
 } from "@bus/core";
-import type { PartitionOffset, ResolvedKafkaOptions } from "./kafka-options.ts";
+import type { DriverOptions } from "./driver-options.ts";
 
 /**
  * What `kafkajsDriver()` and `confluentDriver()` return: a client that can be chosen, not yet created.
@@ -24,11 +24,11 @@ export interface KafkaDriverFactory {
   readonly kind: "kafkaDriver";
   readonly name: string;
   /** Called before anything is created. @throws BusConfigError `BUS_UNSUPPORTED` with path and value of an option that the client cannot honour, `BUS_CONFIG` for a conflict in `client`. */
-  check(options: ResolvedKafkaOptions): void;
+  check(options: DriverOptions): void;
   /** The client's effective properties by its own names, grouped by role (`producer`, `consumer`, …). Secrets need not be masked. */
-  describe(options: ResolvedKafkaOptions): Readonly<Record<string, unknown>>;
+  describe(options: DriverOptions): Readonly<Record<string, unknown>>;
   /** No I/O. `host.emit` takes `connected`, `disconnected`, `reconnecting` and `warning`; the rest is emitted above the seam. */
-  create(options: ResolvedKafkaOptions, host: TransportHost): KafkaDriver;
+  create(options: DriverOptions, host: TransportHost): KafkaDriver;
 }
 
 /** One client at work. */
@@ -253,4 +253,10 @@ export interface PartitionEnds extends TopicPartition {
   readonly low: bigint;
   /** End of what a consumer may read. */
   readonly high: bigint;
+}
+
+/** A position of a group in a partition. */
+export interface PartitionOffset extends TopicPartition {
+  /** The next offset to consume. */
+  readonly offset: bigint;
 }

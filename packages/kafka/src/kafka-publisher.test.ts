@@ -5,7 +5,7 @@ import { manualClock } from "@bus/testkit";
 import { turn } from "../test/fake-records.ts";
 import { KAFKA_DEFAULTS } from "./kafka-defaults.ts";
 import type { OutgoingRecord } from "./kafka-driver.ts";
-import type { ProducerOptions } from "./kafka-options.ts";
+import type { ProducerOptions } from "./driver-options.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
 
 function lab(options: ProducerOptions = {}) {

@@ -3,7 +3,7 @@ import type { Clock, OutgoingMessage, Publisher, PublishReceipt } from "@bus/cor
 import { messageSizeBytes } from "@bus/core/adapter";
 import { KeylessSpread, partitionOfKey } from "./choose-partition.ts";
 import type { KafkaDriver, OutgoingRecord } from "./kafka-driver.ts";
-import type { ResolvedProducerOptions } from "./kafka-options.ts";
+import type { ResolvedProducerOptions } from "./driver-options.ts";
 import { PendingRecord, PublishCall } from "./publish-call.ts";
 import { clientError } from "./map-kafka-error.ts";
 import { PublishBuffer } from "./publish-buffer.ts";

@@ -5,12 +5,8 @@ import { CONSUMER_SCHEMA } from "./consumer-schema.ts";
 import { KAFKA_DEFAULTS, KAFKA_DRIVER_DEFAULTS } from "./kafka-defaults.ts";
 import type { DriverDefaults } from "./kafka-defaults.ts";
 import type { KafkaDriverFactory } from "./kafka-driver.ts";
-import type {
-  ConsumerOptions,
-  KafkaOptions,
-  ResolvedConsumerOptions,
-  ResolvedKafkaOptions,
-} from "./kafka-options.ts";
+import type { ConsumerOptions, ResolvedConsumerOptions } from "./driver-options.ts";
+import type { KafkaOptions, ResolvedKafkaOptions } from "./kafka-options.ts";
 import { whole } from "./option-fields.ts";
 import { PRODUCER_SCHEMA } from "./producer-schema.ts";
 

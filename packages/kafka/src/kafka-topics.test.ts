@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { TopicDescription, TopicDrift, TopicSpec } from "@bus/core";
 import type { DriverAdmin } from "./kafka-driver.ts";
-import type { TopicsOptions } from "./kafka-options.ts";
+import type { TopicsOptions } from "./driver-options.ts";
 import { KafkaTopics } from "./kafka-topics.ts";
 
 function lab(existing: readonly TopicDescription[], options: TopicsOptions) {

@@ -1,7 +1,7 @@
 import { BusTransportError } from "@bus/core";
 import type { TopicAdmin, TopicDescription, TopicDrift, TopicSpec } from "@bus/core";
 import type { DriverTopics, KafkaDriver } from "./kafka-driver.ts";
-import type { ResolvedTopicsOptions } from "./kafka-options.ts";
+import type { ResolvedTopicsOptions } from "./driver-options.ts";
 
 /** Creates and inspects topics: the capability, and what `topics.ensure` asks for. */
 export class KafkaTopics implements TopicAdmin {

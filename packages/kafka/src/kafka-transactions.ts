@@ -6,8 +6,12 @@ import type {
   TransactionRunner,
   TransportTransaction,
 } from "@bus/core";
-import type { DriverTransaction, KafkaDriver, OutgoingRecord } from "./kafka-driver.ts";
-import type { PartitionOffset } from "./kafka-options.ts";
+import type {
+  DriverTransaction,
+  KafkaDriver,
+  OutgoingRecord,
+  PartitionOffset,
+} from "./kafka-driver.ts";
 
 /** A position that a transaction commits, and how the membership takes part. */
 export interface ConsumedPosition {

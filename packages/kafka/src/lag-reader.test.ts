@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { BusTransportError } from "@bus/core";
 import { manualClock } from "@bus/testkit";
-import type { DriverAdmin, PartitionEnds } from "./kafka-driver.ts";
-import type { PartitionOffset } from "./kafka-options.ts";
+import type { DriverAdmin, PartitionEnds, PartitionOffset } from "./kafka-driver.ts";
 import { KafkaLagReader } from "./lag-reader.ts";
 
 interface State {

@@ -1,6 +1,6 @@
 import { BusConfigError, BusTransportError } from "@bus/core";
 import type { BusError, ErrorCode, ErrorDetails } from "@bus/core";
-import type { ResolvedNetOptions } from "./kafka-options.ts";
+import type { ResolvedNetOptions } from "./driver-options.ts";
 
 /** Error codes of the Kafka protocol that mean more than "the broker failed, try again". Both clients carry the numbers. */
 const BROKER_ERRORS: Readonly<Record<number, readonly [name: string, code: ErrorCode]>> =

@@ -1,6 +1,6 @@
 import type { Clock, Deliver, PartitionState, TopicPartition } from "@bus/core";
 import { InFlightGate, wait } from "@bus/core/adapter";
-import type { ResolvedConsumerOptions } from "./kafka-options.ts";
+import type { ResolvedConsumerOptions } from "./driver-options.ts";
 import { OwnedPartition } from "./owned-partition.ts";
 import type { PartitionListener } from "./owned-partition.ts";
 

@@ -3,7 +3,7 @@ import { BusTransportError } from "@bus/core";
 import { InFlightGate } from "@bus/core/adapter";
 import { manualClock } from "@bus/testkit";
 import { fetched, Inbox, range, turn } from "../test/fake-records.ts";
-import type { PartitionOffset } from "./kafka-options.ts";
+import type { PartitionOffset } from "./kafka-driver.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
 import { OwnedPartition } from "./owned-partition.ts";
 

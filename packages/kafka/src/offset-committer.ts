@@ -1,6 +1,6 @@
 import { BusError } from "@bus/core";
 import type { Clock } from "@bus/core";
-import type { PartitionOffset } from "./kafka-options.ts";
+import type { PartitionOffset } from "./kafka-driver.ts";
 import type { OwnedPartition } from "./owned-partition.ts";
 
 /** What an offset committer needs. */

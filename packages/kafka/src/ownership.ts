@@ -14,6 +14,9 @@ export type OnSettled = (delivery: OwnedDelivery, ticket: number, settlement: Se
  * `drain` and `end` go one way; a partition that is kept after a rebalance gets a new ownership.
  */
 export class Ownership implements DeliveryOwner {
+  // Kept beside their controllers: these are read for every message.
+  readonly draining: AbortSignal;
+  readonly signal: AbortSignal;
   readonly #draining = new AbortController();
   readonly #ended = new AbortController();
   readonly #onSettled: OnSettled;
@@ -23,14 +26,8 @@ export class Ownership implements DeliveryOwner {
 
   constructor(onSettled: OnSettled) {
     this.#onSettled = onSettled;
-  }
-
-  get draining(): AbortSignal {
-    return this.#draining.signal;
-  }
-
-  get signal(): AbortSignal {
-    return this.#ended.signal;
+    this.draining = this.#draining.signal;
+    this.signal = this.#ended.signal;
   }
 
   /** Deliveries made and not yet settled. */

@@ -3,7 +3,7 @@ import type { BusError, Clock, TopicPartition } from "@bus/core";
 import { FetchedBacklog } from "./fetched-backlog.ts";
 import type { BacklogReader } from "./fetched-backlog.ts";
 import type { FetchedRecords } from "./kafka-driver.ts";
-import type { UnreadableRange } from "./kafka-options.ts";
+import type { UnreadableRange } from "./driver-options.ts";
 import { NO_RECORDS } from "./no-records.ts";
 import type { PartitionBooks } from "./partition-books.ts";
 import { ReadTrouble } from "./read-trouble.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { KAFKA_DEFAULTS } from "./kafka-defaults.ts";
-import type { Partitioner, ProducerOptions } from "./kafka-options.ts";
+import type { Partitioner, ProducerOptions } from "./driver-options.ts";
 import { flag, text, whole, word } from "./option-fields.ts";
 
 const DEFAULTS = KAFKA_DEFAULTS.producer;

@@ -1,6 +1,6 @@
 import { BusTransportError } from "@bus/core";
 import type { BusError, Clock } from "@bus/core";
-import type { ResolvedProducerOptions } from "./kafka-options.ts";
+import type { ResolvedProducerOptions } from "./driver-options.ts";
 import type { PendingRecord, RecordListener } from "./publish-call.ts";
 
 /** How often the deadlines of waiting records are looked at. */

@@ -1,7 +1,7 @@
 import type { BusError, Clock } from "@bus/core";
 import { backOffMs } from "@bus/core/adapter";
 import type { FetchedRecords } from "./kafka-driver.ts";
-import type { UnreadableRange } from "./kafka-options.ts";
+import type { UnreadableRange } from "./driver-options.ts";
 
 /** Waits between attempts to read on where a partition could not be read. */
 const READ_AGAIN_BACK_OFF = Object.freeze({ baseMs: 1_000, maxMs: 60_000, jitter: 0.2 });

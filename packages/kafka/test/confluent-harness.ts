@@ -13,13 +13,10 @@ import type {
   KafkaDriver,
   OutgoingRecord,
   OwnedDelivery,
-} from "../src/kafka-driver.ts";
-import type {
-  ConsumerOptions,
-  KafkaOptions,
   PartitionOffset,
-  ResolvedKafkaOptions,
-} from "../src/kafka-options.ts";
+} from "../src/kafka-driver.ts";
+import type { ConsumerOptions } from "../src/driver-options.ts";
+import type { KafkaOptions, ResolvedKafkaOptions } from "../src/kafka-options.ts";
 
 /** Options as the package would resolve them. */
 export function resolved(options: Omit<KafkaOptions, "driver">): ResolvedKafkaOptions {

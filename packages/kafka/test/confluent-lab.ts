@@ -11,6 +11,9 @@ import { ProcessProxy } from "./process-proxy.ts";
 /** Options of a process beside brokers and driver. */
 export type ConfluentProcessOptions = Omit<KafkaOptions, "brokers" | "driver">;
 
+/** More processes than the kit makes in one run. */
+export const KIT_PROCESSES = 300;
+
 /** Rebalances and take-overs within seconds. */
 const FAST_GROUPS = {
   sessionTimeoutMs: 6_000,

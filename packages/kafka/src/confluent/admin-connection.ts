@@ -1,6 +1,6 @@
 import { BusClosedError, BusTransportError } from "@bus/core";
 import type { BusError, TransportHost } from "@bus/core";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { callNative } from "./call-native.ts";
 import { ClientEvents } from "./client-events.ts";
 import type { ConnectionListener } from "./client-events.ts";
@@ -15,7 +15,7 @@ const SLICE_MS = 250;
 /** What an admin connection needs. */
 export interface AdminConnectionParts {
   readonly module: ConfluentModule;
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly host: TransportHost;
   readonly listener: ConnectionListener;
 }

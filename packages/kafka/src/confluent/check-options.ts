@@ -1,6 +1,6 @@
 import { BusConfigError } from "@bus/core";
 import { HANDLER_DEADLINE } from "../kafka-defaults.ts";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { commonProperties, consumerProperties, producerProperties } from "./confluent-config.ts";
 
 /** Names under which librdkafka knows a property beside the one that this driver uses. */
@@ -123,7 +123,7 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = Ob
  *
  * @throws BusConfigError `BUS_UNSUPPORTED` with path and value, `BUS_CONFIG` for a property in `client` that an option sets.
  */
-export function checkOptions(options: ResolvedKafkaOptions): void {
+export function checkOptions(options: DriverOptions): void {
   checkConnection(options);
   checkProducer(options);
   checkConsumer(options);
@@ -132,7 +132,7 @@ export function checkOptions(options: ResolvedKafkaOptions): void {
   checkClientProperties(options);
 }
 
-function checkConnection({ net }: ResolvedKafkaOptions): void {
+function checkConnection({ net }: DriverOptions): void {
   if (net.writeTimeoutMs !== undefined) {
     throw unsupported(
       "net.writeTimeoutMs",
@@ -149,7 +149,7 @@ function checkConnection({ net }: ResolvedKafkaOptions): void {
   }
 }
 
-function checkProducer({ producer }: ResolvedKafkaOptions): void {
+function checkProducer({ producer }: DriverOptions): void {
   if (producer.idempotent && producer.retryMax === 0) {
     throw unsupported(
       "producer.retryMax",
@@ -159,7 +159,7 @@ function checkProducer({ producer }: ResolvedKafkaOptions): void {
   }
 }
 
-function checkConsumer({ consumer }: ResolvedKafkaOptions): void {
+function checkConsumer({ consumer }: DriverOptions): void {
   const { protocol, assignor, rebalanceTimeoutMs, sessionTimeoutMs, maxProcessingTimeMs } =
     consumer;
   if (maxProcessingTimeMs !== undefined)
@@ -176,7 +176,7 @@ function checkConsumer({ consumer }: ResolvedKafkaOptions): void {
 }
 
 /** Confluent's client has no call that reads the settings of a topic. */
-function checkTopics({ topics }: ResolvedKafkaOptions): void {
+function checkTopics({ topics }: DriverOptions): void {
   if (topics.ensure !== "validate") return;
   const reason =
     "Confluent's client cannot read the settings of topics, so they cannot be validated";
@@ -186,7 +186,7 @@ function checkTopics({ topics }: ResolvedKafkaOptions): void {
   }
 }
 
-function checkRanges({ producer, consumer, net }: ResolvedKafkaOptions): void {
+function checkRanges({ producer, consumer, net }: DriverOptions): void {
   const groups: Readonly<Record<string, object>> = { producer, consumer, net };
   for (const [path, [min, max]] of Object.entries(RANGES)) {
     const [group = "", name = ""] = path.split(".");
@@ -196,7 +196,7 @@ function checkRanges({ producer, consumer, net }: ResolvedKafkaOptions): void {
   }
 }
 
-function checkClientProperties(options: ResolvedKafkaOptions): void {
+function checkClientProperties(options: DriverOptions): void {
   const { client } = options;
   const bare = { ...options, client: { common: {}, producer: {}, consumer: {} } };
   const producer = producerProperties(bare);

@@ -3,7 +3,7 @@ import type { Clock } from "@bus/core";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { ResolvedKafkaOptions, TlsOptions } from "../kafka-options.ts";
+import type { DriverOptions, TlsOptions } from "../driver-options.ts";
 
 /** The feature that stands for KIP-848; its level is 0, or absent, while the cluster does not use it. */
 export const GROUP_VERSION = "group.version";
@@ -25,7 +25,7 @@ const SOFTWARE = "bus";
  * @throws BusTransportError `BUS_CONNECT` when no broker answers within `net.dialTimeoutMs`.
  */
 export async function clusterFeatures(
-  { brokers, net }: ResolvedKafkaOptions,
+  { brokers, net }: DriverOptions,
   clock: Clock,
 ): Promise<ReadonlyMap<string, number>> {
   let cause: unknown;

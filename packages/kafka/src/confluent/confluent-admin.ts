@@ -1,7 +1,6 @@
 import type { Clock, TopicDescription, TopicSpec } from "@bus/core";
 import { wait } from "@bus/core/adapter";
-import type { DriverAdmin, PartitionEnds } from "../kafka-driver.ts";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type { DriverAdmin, PartitionEnds, PartitionOffset } from "../kafka-driver.ts";
 import type { AdminConnection } from "./admin-connection.ts";
 import type { NativeListedOffset, NativeTopic } from "./confluent-client-types.ts";
 import { BROKER, mapConfluentError, nativeCode } from "./map-confluent-error.ts";

@@ -1,9 +1,4 @@
-import type {
-  Compression,
-  ResolvedKafkaOptions,
-  SaslOptions,
-  TlsOptions,
-} from "../kafka-options.ts";
+import type { Compression, DriverOptions, SaslOptions, TlsOptions } from "../driver-options.ts";
 
 /** Settings by librdkafka's names; functions and what a client needs to run are added where it is created. */
 export type LibrdkafkaProperties = Readonly<Record<string, string | number | boolean>>;
@@ -39,7 +34,7 @@ const PREFETCH = Object.freeze({
 } as const);
 
 /** Properties of every client, before the user's own. */
-export function commonProperties(options: ResolvedKafkaOptions): LibrdkafkaProperties {
+export function commonProperties(options: DriverOptions): LibrdkafkaProperties {
   const { brokers, clientId, net } = options;
   return {
     "bootstrap.servers": brokers.join(","),
@@ -52,12 +47,12 @@ export function commonProperties(options: ResolvedKafkaOptions): LibrdkafkaPrope
 }
 
 /** Properties of the client that asks about topics and offsets. */
-export function adminProperties(options: ResolvedKafkaOptions): LibrdkafkaProperties {
+export function adminProperties(options: DriverOptions): LibrdkafkaProperties {
   return { ...commonProperties(options), ...properties(options.client.common) };
 }
 
 /** Properties of a producer. Partitions are chosen above the driver, the same for all clients. */
-export function producerProperties(options: ResolvedKafkaOptions): LibrdkafkaProperties {
+export function producerProperties(options: DriverOptions): LibrdkafkaProperties {
   const { producer, net } = options;
   return {
     ...commonProperties(options),
@@ -84,17 +79,14 @@ export function producerProperties(options: ResolvedKafkaOptions): LibrdkafkaPro
 
 /** Properties of the producer that runs transactions. */
 export function transactionalProperties(
-  options: ResolvedKafkaOptions,
+  options: DriverOptions,
   transactionalId: string,
 ): LibrdkafkaProperties {
   return { ...producerProperties(options), "transactional.id": transactionalId };
 }
 
 /** Properties of a member of a group. */
-export function consumerProperties(
-  options: ResolvedKafkaOptions,
-  group: string,
-): LibrdkafkaProperties {
+export function consumerProperties(options: DriverOptions, group: string): LibrdkafkaProperties {
   const { consumer } = options;
   return {
     ...commonProperties(options),
@@ -126,7 +118,7 @@ export function consumerProperties(
 
 /** Properties of a client that reads positions of a group without being a member of it. */
 export function offsetReaderProperties(
-  options: ResolvedKafkaOptions,
+  options: DriverOptions,
   group: string,
 ): LibrdkafkaProperties {
   return {
@@ -138,7 +130,7 @@ export function offsetReaderProperties(
 }
 
 /** With KIP-848 the broker sets timeouts and divides partitions; librdkafka refuses the settings of the classic protocol. */
-function groupProperties({ consumer }: ResolvedKafkaOptions): LibrdkafkaProperties {
+function groupProperties({ consumer }: DriverOptions): LibrdkafkaProperties {
   if (consumer.protocol === "consumer") {
     const remote =
       consumer.assignor === undefined ? {} : { "group.remote.assignor": consumer.assignor };
@@ -162,7 +154,7 @@ function compressionProperties(producer: {
   };
 }
 
-function securityProperties({ tls, sasl }: ResolvedKafkaOptions["net"]): LibrdkafkaProperties {
+function securityProperties({ tls, sasl }: DriverOptions["net"]): LibrdkafkaProperties {
   if (tls === undefined && sasl === undefined) return {};
   const protocol = sasl === undefined ? "ssl" : `sasl_${tls === undefined ? "plaintext" : "ssl"}`;
   return {

@@ -1,8 +1,13 @@
 import { BusClosedError, BusError, BusTransportError } from "@bus/core";
 import type { StartFrom, TopicPartition } from "@bus/core";
 import { backOffMs, wait } from "@bus/core/adapter";
-import type { ConsumerSink, DriverConsumer, DriverTopic, RecordDecoder } from "../kafka-driver.ts";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type {
+  ConsumerSink,
+  DriverConsumer,
+  DriverTopic,
+  PartitionOffset,
+  RecordDecoder,
+} from "../kafka-driver.ts";
 import type { NativeConsumer } from "./confluent-client-types.ts";
 import { GroupSession } from "./group-session.ts";
 import { JoinWait } from "./join-wait.ts";

@@ -1,7 +1,7 @@
 import { BusConfigError } from "@bus/core";
 import type { TransportHost } from "@bus/core";
 import type { ConsumerSink, DriverConsumer, KafkaDriver } from "../kafka-driver.ts";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { AdminConnection } from "./admin-connection.ts";
 import { clusterFeatures, GROUP_VERSION } from "./cluster-features.ts";
 import type { ConfluentModule, NativeConsumer } from "./confluent-client-types.ts";
@@ -25,7 +25,7 @@ export class ConfluentDriver implements KafkaDriver {
   readonly #consumers = new Map<string, ConfluentConsumer>();
   #closing: Promise<void> | undefined;
 
-  constructor(module: ConfluentModule, options: ResolvedKafkaOptions, host: TransportHost) {
+  constructor(module: ConfluentModule, options: DriverOptions, host: TransportHost) {
     this.#watch = new ConnectionWatch({ host, ping: () => this.admin.ping() });
     this.#clients = { module, options, host, listener: this.#watch };
     this.#connection = new AdminConnection(this.#clients);
@@ -84,7 +84,7 @@ export class ConfluentDriver implements KafkaDriver {
     ]);
   }
 
-  #newTransactions(options: ResolvedKafkaOptions): ConfluentTransactions | undefined {
+  #newTransactions(options: DriverOptions): ConfluentTransactions | undefined {
     const { transactionalId } = options.producer;
     if (transactionalId === undefined) return undefined;
     return new ConfluentTransactions({

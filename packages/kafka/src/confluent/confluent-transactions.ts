@@ -1,7 +1,11 @@
 import { BusClosedError, BusTransportError } from "@bus/core";
 import type { BusError } from "@bus/core";
-import type { DriverTransaction, DriverTransactions, OutgoingRecord } from "../kafka-driver.ts";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type {
+  DriverTransaction,
+  DriverTransactions,
+  OutgoingRecord,
+  PartitionOffset,
+} from "../kafka-driver.ts";
 import { callNative } from "./call-native.ts";
 import type { NativeCallback, NativeConsumer, NativeProducer } from "./confluent-client-types.ts";
 import { transactionalProperties } from "./confluent-config.ts";

@@ -1,4 +1,4 @@
-import type { PartitionOffset } from "../kafka-options.ts";
+import type { PartitionOffset } from "../kafka-driver.ts";
 import { callNative } from "./call-native.ts";
 import type { NativeConsumer, NativePosition } from "./confluent-client-types.ts";
 import type { Partition } from "./confluent-admin.ts";

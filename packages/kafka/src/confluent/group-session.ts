@@ -1,6 +1,5 @@
 import type { BusError, StartFrom, TopicPartition } from "@bus/core";
-import type { ConsumerSink } from "../kafka-driver.ts";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type { ConsumerSink, PartitionOffset } from "../kafka-driver.ts";
 import type { NativeConsumer, NativeError, NativePosition } from "./confluent-client-types.ts";
 import type { ConnectionListener } from "./client-events.ts";
 import { consumerProperties } from "./confluent-config.ts";

@@ -1,6 +1,6 @@
 import { BusConfigError } from "@bus/core";
 import type { Clock } from "@bus/core";
-import type { OauthToken, ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { OauthToken, DriverOptions } from "../driver-options.ts";
 import type { ConfluentModule, NativeProperties } from "./confluent-client-types.ts";
 import { adminProperties, consumerProperties, producerProperties } from "./confluent-config.ts";
 import type { LibrdkafkaProperties } from "./confluent-config.ts";
@@ -10,7 +10,7 @@ const TOKEN_LIFETIME_MS = 3_600_000;
 /** Properties as a client is constructed with them: with the callback that looks up tokens, where there is one. */
 export function nativeProperties(
   properties: LibrdkafkaProperties,
-  { net }: ResolvedKafkaOptions,
+  { net }: DriverOptions,
   clock: Clock,
 ): NativeProperties {
   const { sasl } = net;
@@ -26,7 +26,7 @@ export function nativeProperties(
  *
  * @throws BusConfigError `BUS_CONFIG` with librdkafka's reason.
  */
-export function checkProperties(module: ConfluentModule, options: ResolvedKafkaOptions): void {
+export function checkProperties(module: ConfluentModule, options: DriverOptions): void {
   try {
     void new module.Producer(adminProperties(options));
     void new module.Producer(producerProperties(options));

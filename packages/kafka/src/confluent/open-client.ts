@@ -1,6 +1,6 @@
 import { BusTransportError } from "@bus/core";
 import type { BusError, TransportHost } from "@bus/core";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { callNative } from "./call-native.ts";
 import { ClientEvents } from "./client-events.ts";
 import type { ConnectionListener } from "./client-events.ts";
@@ -20,7 +20,7 @@ const LAST_FLUSH_MS = 100;
 /** What all clients of a driver share. */
 export interface ClientParts {
   readonly module: ConfluentModule;
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly host: TransportHost;
   readonly listener: ConnectionListener;
 }

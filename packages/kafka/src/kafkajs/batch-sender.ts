@@ -1,4 +1,3 @@
-import { BusClosedError, BusTransportError } from "@bus/core";
 import type { BusError, Clock } from "@bus/core";
 import { backOffMs } from "@bus/core/adapter";
 import { brokerError } from "../map-kafka-error.ts";
@@ -9,6 +8,8 @@ import type { ProducerIdentities } from "./producer-identities.ts";
 import { nextSequence } from "./record-batch-writer.ts";
 import type { RecordAccumulator } from "./record-accumulator.ts";
 import type { SealedBatch } from "./sealed-batch.ts";
+import { closedError, outOfRetries, outOfTime, unknownOutcome } from "./send-errors.ts";
+import type { Lateness } from "./send-errors.ts";
 
 /** How often deadlines are looked at while something is under way. */
 const SWEEP_MS = 100;
@@ -219,7 +220,7 @@ export class BatchSender {
     const { clock, random, retryMax, retryBackoffMs } = this.#parts;
     this.#lastError = error;
     if (batch.isExpired || batch.attempts > retryMax) {
-      this.#fail(queue, batch, this.#outOfRetries(batch, error));
+      this.#fail(queue, batch, outOfRetries(batch, error));
       return;
     }
     const policy = {
@@ -243,17 +244,6 @@ export class BatchSender {
     retire(queue);
   }
 
-  #outOfRetries(
-    { topic, partition, attempts }: SealedBatch,
-    { cause, message, details }: BusError,
-  ): BusError {
-    const text = `${message} (attempt ${attempts})`;
-    return new BusTransportError("BUS_PUBLISH_FAILED", text, {
-      details: { ...details, topic, partition, attempts },
-      cause,
-    });
-  }
-
   #sweepLater(): void {
     this.#cancelSweep ??= this.#parts.clock.schedule(() => {
       this.#cancelSweep = undefined;
@@ -267,25 +257,19 @@ export class BatchSender {
     const nowMs = this.#parts.clock.monotonicMs();
     for (const queue of this.#parts.accumulator.active) {
       const { inFlight, retry } = queue;
-      inFlight?.expire(nowMs, () => unknownOutcome(inFlight, this.#outOfTime(queue)));
+      inFlight?.expire(nowMs, () => unknownOutcome(inFlight, outOfTime(queue, this.#lateness)));
       if (retry !== undefined && retry.deadlineAtMs <= nowMs) {
         queue.retry = undefined;
-        this.#fail(queue, retry, this.#outOfTime(queue));
+        this.#fail(queue, retry, outOfTime(queue, this.#lateness));
         this.#parts.recycle(retry);
       }
-      const expired = queue.expireWaiting(nowMs, () => this.#outOfTime(queue));
+      const expired = queue.expireWaiting(nowMs, () => outOfTime(queue, this.#lateness));
       if (expired > 0 || queue.isEmpty) this.#parts.accumulator.changed(queue);
     }
   }
 
-  #outOfTime({ topic, partition }: PartitionQueue): BusError {
-    const cause = this.#lastError;
-    const why = cause instanceof Error ? `; last failure: ${cause.message}` : "";
-    const message = `publishing to ${topic}[${partition}] was not done within ${this.#parts.timeoutMs} ms${why}`;
-    return new BusTransportError("BUS_PUBLISH_FAILED", message, {
-      details: { topic, partition },
-      cause,
-    });
+  get #lateness(): Lateness {
+    return { timeoutMs: this.#parts.timeoutMs, cause: this.#lastError };
   }
 
   #tellEmpty(): void {
@@ -303,21 +287,7 @@ function stamped(queue: PartitionQueue): SealedBatch {
   return batch;
 }
 
-function closedError({ topic, partition }: PartitionQueue): BusError {
-  return new BusClosedError(
-    `the transport was closed before a message was stored in ${topic}[${partition}]`,
-  );
-}
-
 function retire(queue: PartitionQueue): void {
   queue.retiredIdentity = queue.identity;
   queue.identity = undefined;
-}
-
-function unknownOutcome({ topic, partition }: SealedBatch, { message, cause }: BusError): BusError {
-  const text = `it is not known whether a message was stored in ${topic}[${partition}]: ${message}`;
-  return new BusTransportError("BUS_OUTCOME_UNKNOWN", text, {
-    details: { topic, partition },
-    cause,
-  });
 }

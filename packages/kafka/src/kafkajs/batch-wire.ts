@@ -1,5 +1,5 @@
 import { BusError } from "@bus/core";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import type { SendOutcome } from "./batch-sender.ts";
 import type { ClusterConnection } from "./cluster-connection.ts";
 import { mapKafkajsError } from "./map-kafkajs-error.ts";
@@ -15,7 +15,7 @@ const SPARE_WRITERS = 64;
 
 /** What a wire needs. */
 export interface BatchWireParts {
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly connection: ClusterConnection;
   /** Set for batches that belong to transactions. */
   readonly transactionalId?: string;

@@ -1,7 +1,7 @@
 import type { BusError, Clock } from "@bus/core";
 import { BusTransportError } from "@bus/core";
 import type { Broker, Cluster } from "kafkajs";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type { PartitionOffset } from "../kafka-driver.ts";
 import { kafkajsErrorFacts, mapKafkajsError } from "./map-kafkajs-error.ts";
 
 /** Error codes of the Kafka protocol. */

@@ -1,7 +1,7 @@
 import type { Logger } from "@bus/core";
 import kafkajs from "kafkajs";
 import type { Kafka } from "kafkajs";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { kafkajsLogger } from "./kafkajs-logger.ts";
 import { commonProperties } from "./kafkajs-properties.ts";
 import { TrackedSockets } from "./tracked-sockets.ts";
@@ -13,7 +13,7 @@ export interface KafkajsClient {
 }
 
 /** Make a client; no I/O. */
-export function kafkajsClient(options: ResolvedKafkaOptions, logger: Logger): KafkajsClient {
+export function kafkajsClient(options: DriverOptions, logger: Logger): KafkajsClient {
   const { socketFactory, ...properties } = commonProperties(options);
   const sockets = new TrackedSockets(socketFactory);
   const kafka = new kafkajs.Kafka({

@@ -7,9 +7,10 @@ import type {
   DriverConsumer,
   DriverOffsets,
   DriverTopic,
+  PartitionOffset,
   RecordDecoder,
 } from "../kafka-driver.ts";
-import type { PartitionOffset, ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { ConsumerSession } from "./consumer-session.ts";
 import { FetchHandOver } from "./fetch-hand-over.ts";
 import { GroupMembership } from "./group-membership.ts";
@@ -32,7 +33,7 @@ const OWN_DECODER: RecordDecoder = Object.freeze({ name: "@bus/kafka" });
 /** What a consumer needs. */
 export interface KafkajsConsumerParts {
   readonly group: string;
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly host: TransportHost;
   readonly sink: ConsumerSink;
   readonly admin: DriverOffsets & Pick<PresentTopicsParts, "existing">;

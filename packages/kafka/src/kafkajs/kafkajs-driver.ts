@@ -1,6 +1,6 @@
 import type { TransportHost } from "@bus/core";
 import type { ConsumerSink, DriverConsumer, KafkaDriver } from "../kafka-driver.ts";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { handshakeError } from "../map-kafka-error.ts";
 import { registerCodecs } from "./compression-codecs.ts";
 import { ClusterConnection } from "./cluster-connection.ts";
@@ -16,11 +16,11 @@ import { quietRequestQueues } from "./quiet-request-queue.ts";
 export class KafkajsDriver implements KafkaDriver {
   readonly producer: KafkajsProducer;
   readonly admin: KafkajsAdmin;
-  readonly #options: ResolvedKafkaOptions;
+  readonly #options: DriverOptions;
   readonly #host: TransportHost;
   readonly #connections: readonly ClusterConnection[];
 
-  constructor(options: ResolvedKafkaOptions, host: TransportHost) {
+  constructor(options: DriverOptions, host: TransportHost) {
     registerCodecs();
     quietRequestQueues();
     this.#options = options;

@@ -1,6 +1,6 @@
 import { BusConfigError } from "@bus/core";
 import { HANDLER_DEADLINE } from "../kafka-defaults.ts";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { availableCompressions, registerCodecs } from "./compression-codecs.ts";
 import { commonProperties, consumerProperties, producerProperties } from "./kafkajs-properties.ts";
 import { loadKafkajsInternals } from "./kafkajs-internals.ts";
@@ -49,7 +49,7 @@ const LEVELS = new Set(["gzip", "zstd"]);
  *
  * @throws BusConfigError `BUS_UNSUPPORTED` with path and value, `BUS_CONFIG` for a property in `client` that an option sets.
  */
-export function checkKafkajsOptions(options: ResolvedKafkaOptions): void {
+export function checkKafkajsOptions(options: DriverOptions): void {
   const { consumer, producer, net } = options;
   const lookup = loadKafkajsInternals();
   if (lookup.kind === "unavailable") throw unsupported("driver", "kafkajs", lookup.reason);
@@ -77,7 +77,7 @@ export function checkKafkajsOptions(options: ResolvedKafkaOptions): void {
 }
 
 /** kafkajs' properties by role; batching and retries, which kafkajs lacks, under `accumulator`. */
-export function describeKafkajs(options: ResolvedKafkaOptions): Readonly<Record<string, unknown>> {
+export function describeKafkajs(options: DriverOptions): Readonly<Record<string, unknown>> {
   const { producer } = options;
   return {
     common: commonProperties(options),
@@ -106,10 +106,7 @@ export function describeKafkajs(options: ResolvedKafkaOptions): Readonly<Record<
 
 const ACKS = Object.freeze({ none: 0, leader: 1, all: -1 });
 
-function checkCompression({
-  compression,
-  compressionLevel,
-}: ResolvedKafkaOptions["producer"]): void {
+function checkCompression({ compression, compressionLevel }: DriverOptions["producer"]): void {
   registerCodecs();
   if (!availableCompressions().includes(compression)) {
     throw unsupported(

@@ -1,6 +1,6 @@
 import type { TransportHost } from "@bus/core";
 import type { DriverProducer, OutgoingRecord } from "../kafka-driver.ts";
-import type { ResolvedKafkaOptions } from "../kafka-options.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { BatchSender } from "./batch-sender.ts";
 import { BatchWire } from "./batch-wire.ts";
 import type { ClusterConnection } from "./cluster-connection.ts";
@@ -13,7 +13,7 @@ import { TopicLeaders } from "./topic-leaders.ts";
 
 /** What a producer needs. */
 export interface KafkajsProducerParts {
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly host: TransportHost;
   readonly connection: ClusterConnection;
 }

@@ -1,6 +1,6 @@
 import kafkajs from "kafkajs";
 import type { ConsumerConfig, KafkaConfig, SASLOptions } from "kafkajs";
-import type { ResolvedKafkaOptions, SaslOptions } from "../kafka-options.ts";
+import type { DriverOptions, SaslOptions } from "../driver-options.ts";
 
 /** How soon moved leaders are noticed; kafkajs looks for them by itself only after errors. */
 const METADATA_MAX_AGE_MS = 5_000;
@@ -12,7 +12,7 @@ const LOOK_UP_RETRY = Object.freeze({ retries: 3, initialRetryTime: 100, maxRetr
 const CONSUMER_RETRY = Object.freeze({ retries: 2, initialRetryTime: 100, maxRetryTime: 800 });
 
 /** kafkajs' properties of every client, without the logger. Made anew for each client: kafkajs writes into `sasl`. */
-export function commonProperties(options: ResolvedKafkaOptions): KafkaConfig {
+export function commonProperties(options: DriverOptions): KafkaConfig {
   const { brokers, clientId, net, client } = options;
   return {
     brokers: [...brokers],
@@ -29,7 +29,7 @@ export function commonProperties(options: ResolvedKafkaOptions): KafkaConfig {
 }
 
 /** kafkajs' properties of a consumer. */
-export function consumerProperties(options: ResolvedKafkaOptions, groupId: string): ConsumerConfig {
+export function consumerProperties(options: DriverOptions, groupId: string): ConsumerConfig {
   const { consumer, client } = options;
   return {
     groupId,
@@ -49,7 +49,7 @@ export function consumerProperties(options: ResolvedKafkaOptions, groupId: strin
 }
 
 /** kafkajs' properties of a producer's connections; batching, retries and sequence numbers are this package's own. */
-export function producerProperties(options: ResolvedKafkaOptions): {
+export function producerProperties(options: DriverOptions): {
   readonly metadataMaxAge: number;
   readonly allowAutoTopicCreation: boolean;
 } {

@@ -1,7 +1,12 @@
 import { BusError, BusTransportError } from "@bus/core";
 import type { TransportHost } from "@bus/core";
-import type { DriverTransaction, DriverTransactions, OutgoingRecord } from "../kafka-driver.ts";
-import type { PartitionOffset, ResolvedKafkaOptions } from "../kafka-options.ts";
+import type {
+  DriverTransaction,
+  DriverTransactions,
+  OutgoingRecord,
+  PartitionOffset,
+} from "../kafka-driver.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { BatchSender } from "./batch-sender.ts";
 import type { SendOutcome } from "./batch-sender.ts";
 import { BatchWire } from "./batch-wire.ts";
@@ -15,7 +20,7 @@ import { TransactionCoordinator } from "./transaction-coordinator.ts";
 /** What transactions need. */
 export interface KafkajsTransactionsParts {
   readonly transactionalId: string;
-  readonly options: ResolvedKafkaOptions;
+  readonly options: DriverOptions;
   readonly host: TransportHost;
   readonly connection: ClusterConnection;
   /** Finds leaders; `onRefreshed` of it must dispatch here, too. */

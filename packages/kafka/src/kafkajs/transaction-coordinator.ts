@@ -1,7 +1,7 @@
 import { BusTransportError } from "@bus/core";
 import type { BusError, Clock } from "@bus/core";
 import { backOffMs, wait } from "@bus/core/adapter";
-import type { PartitionOffset } from "../kafka-options.ts";
+import type { PartitionOffset } from "../kafka-driver.ts";
 import type { ClusterConnection, RequestBroker } from "./cluster-connection.ts";
 import { offsetsByTopic } from "./group-membership.ts";
 import { kafkajsErrorFacts, mapKafkajsError } from "./map-kafkajs-error.ts";

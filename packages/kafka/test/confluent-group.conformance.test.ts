@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { consumerProperties } from "../src/confluent/confluent-config.ts";
 import { loadConfluent } from "../src/confluent/load-confluent.ts";
 import { OffsetCommits } from "../src/confluent/offset-commits.ts";
-import type { ConsumerOptions } from "../src/kafka-options.ts";
+import type { ConsumerOptions } from "../src/driver-options.ts";
 import {
   FAST,
   commitsOnRelease,

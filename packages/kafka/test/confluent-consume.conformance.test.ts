@@ -2,7 +2,7 @@ import { startKafka } from "@bus/tools-brokers";
 import type { KafkaCluster } from "@bus/tools-brokers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ConsumerOptions } from "../src/kafka-options.ts";
+import type { ConsumerOptions } from "../src/driver-options.ts";
 import {
   FAST,
   commitsOnRelease,

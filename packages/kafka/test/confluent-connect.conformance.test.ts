@@ -1,7 +1,7 @@
 import { startKafka } from "@bus/tools-brokers";
 import type { KafkaCluster, KafkaSecurity } from "@bus/tools-brokers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { NetOptions } from "../src/kafka-options.ts";
+import type { NetOptions } from "../src/driver-options.ts";
 import {
   connectedDriver,
   failure,
