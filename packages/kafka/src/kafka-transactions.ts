@@ -1,4 +1,4 @@
-import { BusTransportError } from "@bus/core";
+import { BusError, BusTransportError } from "@bus/core";
 import type {
   Delivery,
   OutgoingMessage,
@@ -12,6 +12,13 @@ import type {
   OutgoingRecord,
   PartitionOffset,
 } from "./kafka-driver.ts";
+
+/** What a publish fails with when its transaction's producer has been given up. */
+const PUBLISH_FAILURES: ReadonlySet<string> = new Set([
+  "BUS_PUBLISH_FAILED",
+  "BUS_PUBLISH_PARTIAL",
+  "BUS_OUTCOME_UNKNOWN",
+]);
 
 /** A position that a transaction commits, and how the membership takes part. */
 export interface ConsumedPosition {
@@ -68,8 +75,7 @@ export class KafkaTransactions implements TransactionRunner {
       return result;
     } catch (error) {
       for (const { release } of consumed) release("aborted");
-      await abortQuietly(transaction);
-      throw error;
+      throw await abortAfter(transaction, error);
     }
   }
 
@@ -107,11 +113,17 @@ async function commit(
   for (const { release } of consumed) release("committed");
 }
 
-/** What went wrong first is what the caller must hear. */
-async function abortQuietly(transaction: DriverTransaction): Promise<void> {
+/** What the caller must hear: what went wrong first, or that it did because another producer has taken the id over. */
+async function abortAfter(transaction: DriverTransaction, error: unknown): Promise<unknown> {
   try {
     await transaction.abort();
-  } catch {
-    // The broker aborts it by itself when its time is over, or when the next transaction begins.
+    return error;
+  } catch (cause) {
+    // Else the broker aborts it by itself, when its time is over or the next transaction begins.
+    return BusError.is(cause, "BUS_FENCED") && isPublishFailure(error) ? cause : error;
   }
+}
+
+function isPublishFailure(error: unknown): boolean {
+  return BusError.is(error) && PUBLISH_FAILURES.has(error.code);
 }
