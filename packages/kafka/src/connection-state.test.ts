@@ -50,3 +50,9 @@ test("a member that rebalances is degraded, one that has ended is unhealthy and 
     sinceMs: 1,
   });
 });
+
+test("a rebalance by itself is no illness, a member that has not joined yet is not well", () => {
+  const during = (kind: "rebalancing" | "joining") => healthOf({ state: { kind, sinceMs: 7 } });
+  expect(during("rebalancing")).toEqual({ status: "healthy", detail: "rebalancing", sinceMs: 7 });
+  expect(during("joining")).toEqual({ status: "degraded", detail: "joining", sinceMs: 7 });
+});

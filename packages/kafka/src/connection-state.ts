@@ -53,7 +53,9 @@ function membershipHealth({ state, stuck, decoder }: ObservedMembership): Compon
   if (kind === "ended")
     return { status: "unhealthy", detail: error?.message ?? "the membership has ended", sinceMs };
   if (kind === "closed") return { status: "unhealthy", detail: "closed", sinceMs };
-  if (kind !== "joined") return { status: "degraded", detail: kind, sinceMs };
+  if (kind === "joining") return { status: "degraded", detail: kind, sinceMs };
+  // Rebalances are everyday life; the bus tells of one that takes long.
+  if (kind === "rebalancing") return { status: "healthy", detail: kind, sinceMs };
   const [first] = stuck;
   if (first !== undefined) return stuckHealth(first, stuck.length);
   // Slower, but whole: nothing that health is to be worse for.
