@@ -41,8 +41,7 @@ test("a slower decoder is named with its reason, and is no worse health", () => 
   });
 });
 
-test("a member that rebalances is degraded, one that has ended is unhealthy and says why", () => {
-  expect(healthOf({ state: { kind: "rebalancing", sinceMs: 1 } })?.status).toBe("degraded");
+test("a member that has ended is unhealthy and says why", () => {
   const error = new BusTransportError("BUS_FENCED", "another has taken over");
   expect(healthOf({ state: { kind: "ended", sinceMs: 1, error } })).toEqual({
     status: "unhealthy",

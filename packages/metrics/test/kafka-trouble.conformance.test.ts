@@ -151,6 +151,11 @@ describe.each(DRIVERS)("on a real Kafka with %s", (driver) => {
     expect(await untilComponent(bus, "subscriptions", "degraded")).toMatch(
       /^group .* has been rebalancing for/,
     );
+    // By itself a rebalance is no illness.
+    expect((await bus.health()).components[`kafka.group.${topic.name}`]).toMatchObject({
+      status: "healthy",
+      detail: "rebalancing",
+    });
     gate.resolve();
     await joining;
     await untilHealthy(bus);
