@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { createEventBus } from "@bus/core";
+import { createEventBus, createPluginRegistry } from "@bus/core";
 import type { HeaderList } from "@bus/core";
 import { memory } from "@bus/memory";
 import { propagation } from "@opentelemetry/api";
@@ -67,6 +67,18 @@ describe("options", () => {
     expect(messageOf({ consume: "child" })).toMatch(/otel\.consume/);
     expect(messageOf({ comsume: "link" })).toMatch(/did you mean .*consume/);
     expect(messageOf({ signals: ["traces"], consume: "link" })).toBe("accepted");
+  });
+
+  it("may come from a configuration file", () => {
+    const registry = createPluginRegistry([memory, otel]);
+    const config = { transport: { memory: {} }, plugins: { otel: { consume: "link" } } };
+    expect(registry.createEventBus(config).describe()["plugins"]).toEqual({
+      otel: { signals: ["traces", "metrics"], consume: "link", attributes: {} },
+    });
+    const wrong = { ...config, plugins: { otel: { consume: "sibling" } } };
+    expect(() => registry.createEventBus(wrong)).toThrowError(
+      /plugins\.otel\.consume.*parent, link/,
+    );
   });
 
   it("the scope's version is that of the package", () => {
