@@ -1,5 +1,6 @@
 import { defineTransport } from "@bus/core";
 import type { TransportDefinition } from "@bus/core";
+import { CoreNatsTransport } from "./core-mode/core-nats-transport.ts";
 import type { NatsOptions } from "./nats-options.ts";
 import { NATS_OPTION_SCHEMA } from "./nats-schema.ts";
 import { NatsTransport } from "./nats-transport.ts";
@@ -12,7 +13,10 @@ import { NatsTransport } from "./nats-transport.ts";
 export const nats: TransportDefinition<NatsOptions> = defineTransport({
   name: "nats",
   options: NATS_OPTION_SCHEMA,
-  create: (options, host) => new NatsTransport(options, host),
+  create: (options, host) =>
+    options.mode === "core"
+      ? new CoreNatsTransport(options, host)
+      : new NatsTransport(options, host),
 });
 
 export { NATS_DEFAULTS } from "./nats-defaults.ts";
