@@ -16,9 +16,16 @@ export class HandlerWaits {
   #waits: Wait[] = [];
   #head = 0;
   #isArmed = false;
+  #ended = 0;
+  #endedMs = 0;
 
   constructor(waitMs: number) {
     this.#waitMs = waitMs;
+  }
+
+  /** Milliseconds that the waits took in truth, on average: longer than told when the machine is busy. */
+  get meanMs(): number {
+    return this.#endedMs / this.#ended;
   }
 
   wait(): Promise<void> {
@@ -40,6 +47,8 @@ export class HandlerWaits {
     let next = this.#waits[this.#head];
     while (next !== undefined && next.dueMs <= nowMs) {
       this.#head++;
+      this.#ended++;
+      this.#endedMs += nowMs - next.dueMs + this.#waitMs;
       next.resolve();
       next = this.#waits[this.#head];
     }
@@ -49,12 +58,4 @@ export class HandlerWaits {
     }
     if (next !== undefined) this.#arm(next.dueMs - nowMs);
   };
-}
-
-/** Milliseconds that one handler after the other really takes, with nothing else to do: what a key is bound by. */
-export async function measureStepMs(handlerMs: number, steps: number): Promise<number> {
-  const waits = new HandlerWaits(handlerMs);
-  const startMs = performance.now();
-  for (let step = 0; step < steps; step++) await waits.wait();
-  return (performance.now() - startMs) / steps;
 }

@@ -75,6 +75,8 @@ export interface BusRun {
   readonly subscribe?: SubscribeOptions;
   /** Milliseconds that the handler waits; none when absent. */
   readonly handlerMs?: number;
+  /** Called after each run with what the handlers' waits took in truth, on average. */
+  readonly onWaited?: (meanMs: number) => void;
 }
 
 /** The whole bus: commits on, a handler that does nothing or waits. */
@@ -102,6 +104,7 @@ export function busConsumer({ brokers, topic, messages }: ConsumeJob, run: BusRu
       const measurement = await timer.measurement;
       await bus.close();
       check.assertClean();
+      if (waits !== undefined) run.onWaited?.(waits.meanMs);
       return measurement;
     },
   };

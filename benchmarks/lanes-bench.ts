@@ -14,8 +14,9 @@ import type { KeySpread } from "./workload.ts";
 /**
  * Ordered lanes on a real broker: how near the engine comes to what the keys allow. A key's messages run one after the
  * other, so the hottest key bounds the rate; order and overlap are checked in every run. The ceiling is what keys and
- * concurrency allow with a handler that takes exactly its time; `step` is what it takes in a bare loop. Each case has a
- * process of its own.
+ * concurrency allow with a handler that takes exactly its time, `share` how much of it was reached. `took` is the time
+ * that handlers took in truth on the machine as it was, `of real` the share of the ceiling that this time allows: what it
+ * lacks to 100 % was lost between one handler and the next. Each case has a process of its own.
  *
  * `pnpm bench lanes [rounds] [cases]`: cases as `zipf-1,uniform-5,noop`; all of them without.
  */
@@ -47,7 +48,7 @@ console.log(
   `lanes: ${PARTITIONS} partitions, ${CONCURRENCY} handlers at once, kafkajs driver, ${ROUNDS} runs after one to warm up, median [min–max]\n`,
 );
 console.log(
-  "keys     handler       step  messages   ceiling/s    reached/s                      share   CPU µs/msg   peak RSS MB",
+  "keys     handler       took  messages   ceiling/s    reached/s                      share  of real  CPU µs/msg   peak RSS MB",
 );
 for (const one of CASES) if (isWanted(`${one.spread}-${one.handlerMs}`)) await measureCase(one);
 if (isWanted("noop")) await measureNoop();
@@ -60,20 +61,26 @@ async function measureCase({ spread, messages, handlerMs }: Case): Promise<void>
   const workload = new Workload(spread, messages);
   const topic = `${spread}-${handlerMs}`;
   await fill(topic, workload);
-  const { results, stepMs, peakRssMb } = await run({ ...jobOf(topic, messages), handlerMs });
+  const {
+    results,
+    handlerMs: took,
+    peakRssMb,
+  } = await run({ ...jobOf(topic, messages), handlerMs });
   const [result] = results;
   if (result === undefined) throw new Error(`case ${topic} has no result`);
-  const perSlot = 1000 / handlerMs;
-  const ceiling = Math.min(CONCURRENCY, messages / workload.hottest()) * perSlot;
+  const tookMs = took.toSorted((one, other) => one - other)[Math.floor(took.length / 2)] ?? 0;
+  const slots = Math.min(CONCURRENCY, messages / workload.hottest());
+  const ceiling = (slots * 1000) / handlerMs;
   const { median, min, max } = result.perSecond;
   const cells = [
     spread.padEnd(8),
     `${handlerMs} ms`.padStart(7),
-    `${stepMs.toFixed(3)} ms`.padStart(9),
+    `${tookMs.toFixed(3)} ms`.padStart(9),
     String(messages).padStart(8),
     Math.round(ceiling).toString().padStart(10),
     `  ${Math.round(median)} [${Math.round(min)}–${Math.round(max)}]`.padEnd(30),
     `${((median / ceiling) * 100).toFixed(1)} %`.padStart(7),
+    `${((median / ((slots * 1000) / tookMs)) * 100).toFixed(1)} %`.padStart(8),
     (result.cpuNsPerMessage.median / 1000).toFixed(2).padStart(11),
     Math.round(peakRssMb).toString().padStart(12),
   ];

@@ -1,6 +1,5 @@
 import { aggregate } from "@bus/aggregate";
 import { kafkajsDriver } from "@bus/kafka/kafkajs";
-import { measureStepMs } from "./handler-waits.ts";
 import { busConsumer, rawKafkajsConsumer } from "./kafka-contenders.ts";
 import type { ConsumeJob } from "./kafka-contenders.ts";
 import { runSideBySide } from "./side-by-side.ts";
@@ -22,27 +21,27 @@ export interface LanesJob extends ConsumeJob {
 /** What the process measured. */
 export interface LanesOutcome {
   readonly results: readonly ContenderResult[];
-  /** Milliseconds that one handler after the other takes in a bare loop of the same process. */
-  readonly stepMs: number;
+  /** Milliseconds that the handlers took in truth in each run, the one to warm up not included. */
+  readonly handlerMs: readonly number[];
   /** Most memory that the process had. */
   readonly peakRssMb: number;
 }
 
-const STEPS_MS = 1_000;
-
 const job: LanesJob = JSON.parse(process.argv[2] ?? "{}");
 const { handlerMs, concurrency, rounds } = job;
+const waited: number[] = [];
 const lanes = busConsumer(job, {
   name: "lanes",
   driver: kafkajsDriver(),
   plugins: [aggregate({ concurrency, maxLanes: 10_000 })],
   subscribe: { ordering: "key" },
   ...(handlerMs === undefined ? {} : { handlerMs }),
+  onWaited: (meanMs) => void waited.push(meanMs),
 });
 const contenders = job.besideRaw ? [rawKafkajsConsumer(job), lanes] : [lanes];
 const outcome: LanesOutcome = {
-  stepMs: handlerMs === undefined ? 0 : await measureStepMs(handlerMs, STEPS_MS / handlerMs),
   results: await runSideBySide(contenders, rounds),
+  handlerMs: waited.slice(1),
   peakRssMb: process.resourceUsage().maxRSS / 1024,
 };
 process.stdout.write(JSON.stringify(outcome));

@@ -68,6 +68,82 @@ class Publisher {
 
 const turn = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
+const FAILING = 40;
+const BURST = 100;
+
+/** A bus with 16 handlers at once whose aggregates fail when told to, and the latency of those that do not. */
+class LatencyBus implements AsyncDisposable {
+  failures = 0;
+  readonly #bus: EventBus;
+  readonly #topic;
+  readonly #seen: number[] = [];
+  readonly #failing = new Set<string>();
+  #sequence = 0;
+  #startedMs = 0;
+
+  private constructor(name: string, driver: ReturnType<typeof kafkajsDriver>) {
+    this.#topic = defineTopic<Numbered>(name, { key: ({ id }) => id });
+    this.#bus = createEventBus({
+      group: name,
+      transport: transportOf(driver),
+      plugins: [aggregate({ concurrency: 16 })],
+    });
+  }
+
+  static async start(name: string, driver: ReturnType<typeof kafkajsDriver>): Promise<LatencyBus> {
+    const bus = new LatencyBus(name, driver);
+    await bus.#start();
+    return bus;
+  }
+
+  /** Publish aggregates that fail for ever, and wait until each has failed. */
+  async fail(count: number): Promise<void> {
+    const values = Array.from({ length: count }, (_, index) => ({
+      id: `bad-${index}`,
+      sequence: 0,
+    }));
+    await this.#bus.publishMany(this.#topic, values);
+    await until(() => this.#failing.size === count, { ...soon, what: "every bad one to fail" });
+  }
+
+  /** Milliseconds from publish to the end of the handler that 99 of 100 messages of a burst stay below. */
+  async p99OfBurst(): Promise<number> {
+    this.#seen.length = 0;
+    this.#startedMs = performance.now();
+    const values = Array.from({ length: BURST }, (_, index) => ({
+      id: `good-${index % 50}`,
+      sequence: this.#sequence++,
+    }));
+    await this.#bus.publishMany(this.#topic, values);
+    await until(() => this.#seen.length === BURST, { ...soon, what: "the burst" });
+    return this.#seen.toSorted((one, other) => one - other)[Math.floor(BURST * 0.99) - 1] ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bus.close();
+  }
+
+  async #start(): Promise<void> {
+    await this.#bus.subscribe(this.#topic, ({ value }) => this.#handle(value), { ordering: "key" });
+    await this.#bus.start();
+  }
+
+  async #handle({ id }: Numbered): Promise<void> {
+    await turn(2);
+    if (!id.startsWith("bad-")) {
+      this.#seen.push(performance.now() - this.#startedMs);
+      return;
+    }
+    this.failures++;
+    this.#failing.add(id);
+    throw new Error("never");
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}
+
 describe.each([
   ["kafkajs", kafkajsDriver],
   ["confluent", confluentDriver],
@@ -133,5 +209,23 @@ describe.each([
     await until(() => books.ledger.outstanding === 0, { ...soon, what: "every message handled" });
     expect(modes).toEqual(["recovery: backlog", "normal: cleared"]);
     checkLedger(await books.ledger.verdict(), {});
+  });
+
+  test("beside more aggregates failing for ever than handlers at once, others take at most twice as long", async () => {
+    await using alone = await LatencyBus.start(`alone-${name}`, driver());
+    await using beside = await LatencyBus.start(`beside-${name}`, driver());
+    await beside.fail(FAILING);
+    const rounds = { alone: [] as number[], beside: [] as number[] };
+    // In turns, so that a busy machine meets both; a few bad rounds change no median.
+    for (let round = 0; round < 30; round++) {
+      rounds.alone.push(await alone.p99OfBurst());
+      rounds.beside.push(await beside.p99OfBurst());
+    }
+    const [alone99, beside99] = [median(rounds.alone), median(rounds.beside)];
+    process.stdout.write(
+      `${name}: p99 of a burst, median of 30: ${alone99.toFixed(1)} ms alone, ${beside99.toFixed(1)} ms beside ${FAILING} failing aggregates\n`,
+    );
+    expect(beside.failures).toBeGreaterThan(2 * FAILING);
+    expect(beside99).toBeLessThanOrEqual(2 * alone99);
   });
 });
