@@ -1,5 +1,5 @@
 const SECRET_NAME =
-  /(password|passphrase|secret|token|credential|apikey|api_key|^key$|^pfx$|^creds$|^nkey$|^sasl\.)/i;
+  /(password|passphrase|secret|token|credential|apikey|api_key|^pass$|^key$|^pfx$|^creds$|^nkey$|^sasl\.)/i;
 const PUBLIC_NAME = /(mechanism|username)/i;
 
 /** What `describe()` shows in place of a secret. */

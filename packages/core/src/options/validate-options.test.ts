@@ -105,6 +105,7 @@ describe("maskSecrets", () => {
       "sasl.password": "hush",
       "sasl.mechanism": "PLAIN",
       token: "t",
+      auth: { user: "u", pass: "hush" },
     });
     expect(masked).toEqual({
       brokers: ["a:1"],
@@ -113,6 +114,7 @@ describe("maskSecrets", () => {
       "sasl.password": MASK,
       "sasl.mechanism": "PLAIN",
       token: MASK,
+      auth: { user: "u", pass: MASK },
     });
     expect(JSON.stringify(masked)).not.toContain("hush");
   });
