@@ -12,6 +12,8 @@ export interface ConsumerSessionParts {
   readonly config: ConsumerConfig;
   readonly topics: readonly DriverTopic[];
   readonly clock: Clock;
+  /** How long connecting may take before the session is given up, milliseconds. */
+  readonly connectTimeoutMs: number;
   /** The member has joined (again). Called before anything is fetched. */
   onJoined(partitions: readonly TopicPartition[]): void;
   /** It is over, through no wish of ours. Not called before `start` has resolved. */
@@ -40,7 +42,7 @@ export class ConsumerSession {
     // Awaited last; a crash on the way there is not unhandled.
     joined.catch(() => undefined);
     try {
-      await this.#consumer.connect();
+      await this.#connect();
       for (const fromBeginning of [true, false]) {
         const topics = this.#parts.topics.filter(
           (one) => (one.startFrom === "earliest") === fromBeginning,
@@ -58,6 +60,11 @@ export class ConsumerSession {
       await this.stop();
       throw error;
     }
+  }
+
+  /** Whether the member has joined in this session. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   /** Go on reading a partition elsewhere than at the group's committed offset. Ignored before `onJoined`, which decides anew. */
@@ -78,6 +85,17 @@ export class ConsumerSession {
     }
     cancel();
     client.sockets.destroy();
+  }
+
+  /** kafkajs asks a broker that does not answer again and again; whoever rebuilds asks another one. */
+  async #connect(): Promise<void> {
+    const { clock, client, connectTimeoutMs } = this.#parts;
+    const cancel = clock.schedule(() => client.sockets.destroy(), connectTimeoutMs);
+    try {
+      await this.#consumer.connect();
+    } finally {
+      cancel();
+    }
   }
 
   #joined(): Promise<void> {

@@ -5,6 +5,7 @@ import { GroupMembership, offsetsByTopic } from "./group-membership.ts";
 
 interface FakeCoordinator {
   readonly isConnected: () => boolean;
+  readonly connectionPool: { readonly host: string; readonly port: number };
   joinGroup(request: object): Promise<{ memberId: string; generationId: number }>;
   heartbeat(request: object): Promise<void>;
   leaveGroup(request: object): Promise<unknown>;
@@ -43,6 +44,7 @@ function lab() {
   const newCluster = (): FakeCluster => {
     const coordinator: FakeCoordinator = {
       isConnected: () => true,
+      connectionPool: { host: "broker", port: 9092 },
       joinGroup: (request) => answer({ join: request }, { memberId: "member-1", generationId: 7 }),
       heartbeat: (request) => answer({ heartbeat: request }, undefined),
       leaveGroup: (request) => answer({ leave: request }, "left"),
@@ -111,6 +113,17 @@ test("commits go out as the member of the last generation, also between two live
       topics: [{ topic: "t", partitions: [{ partition: 0, offset: "5" }] }],
     },
   });
+});
+
+test("the address of the coordinator outlasts a commit that failed, so that it can be left aside", async () => {
+  const { membership, state, newCluster, join } = lab();
+  expect(membership.coordinatorAddress).toBeUndefined();
+  await join(newCluster());
+  state.refusal = new Error("no answer");
+  await expect(membership.commit([{ topic: "t", partition: 0, offset: 5n }])).rejects.toMatchObject(
+    { isBusError: true },
+  );
+  expect(membership.coordinatorAddress).toBe("broker:9092");
 });
 
 test("a group that does not know us has given away what we owned, which is told once", async () => {

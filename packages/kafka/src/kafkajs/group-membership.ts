@@ -21,6 +21,7 @@ interface MemberRequest {
 /** What a broker of kafkajs 2.2.4 has beyond its types; proven by this package's tests against a real broker. */
 interface GroupRequests {
   readonly nodeId: string;
+  readonly connectionPool: { readonly host: string; readonly port: number };
   joinGroup(
     request: JoinRequest,
   ): Promise<{ readonly memberId: string; readonly generationId: number }>;
@@ -58,6 +59,7 @@ export class GroupMembership {
   #generation = -1;
   #find: Cluster["findGroupCoordinator"] | undefined;
   #coordinator: Coordinator | undefined;
+  #coordinatorAddress: string | undefined;
   #isLeaving = false;
   #joins = 0;
   #preparing: Promise<void> | undefined;
@@ -69,6 +71,11 @@ export class GroupMembership {
   /** Whether the group knows us, as far as we know. */
   get isMember(): boolean {
     return this.#memberId !== "";
+  }
+
+  /** `host:port` of the coordinator that was found last. */
+  get coordinatorAddress(): string | undefined {
+    return this.#coordinatorAddress;
   }
 
   /** Whether a join waits for the group; its coordinator does not expect to hear of us then. */
@@ -172,6 +179,8 @@ export class GroupMembership {
     // Declared above: what its types leave out.
     const coordinator = broker as Coordinator;
     this.#coordinator = coordinator;
+    const { host, port } = coordinator.connectionPool;
+    this.#coordinatorAddress = `${host}:${port}`;
     if (this.#adopted.has(coordinator)) return coordinator;
     this.#adopted.add(coordinator);
     const join = coordinator.joinGroup.bind(coordinator);

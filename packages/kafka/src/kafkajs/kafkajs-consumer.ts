@@ -22,6 +22,7 @@ import { PartitionFetch } from "./partition-fetch.ts";
 import { PresentTopics } from "./present-topics.ts";
 import type { PresentTopicsParts } from "./present-topics.ts";
 import { roundRobinAssigner } from "./round-robin-assigner.ts";
+import { SeedBrokers } from "./seed-brokers.ts";
 import { StartPositions } from "./start-positions.ts";
 
 /** Waits between attempts to come back to a group. */
@@ -29,6 +30,9 @@ const REBUILD_BACK_OFF = Object.freeze({ baseMs: 200, maxMs: 5_000, jitter: 0.2 
 
 /** Reads a record's fields when they are asked for, where kafkajs makes an object of every record. */
 const OWN_DECODER: RecordDecoder = Object.freeze({ name: "@bus/kafka" });
+
+/** Beyond the longest wait of one step of connecting. */
+const CONNECT_MARGIN_MS = 1_000;
 
 /** What a consumer needs. */
 export interface KafkajsConsumerParts {
@@ -57,6 +61,7 @@ export class KafkajsConsumer implements DriverConsumer {
   readonly #lazyFetch: LazyFetch;
   readonly #startPositions: StartPositions;
   readonly #present: PresentTopics;
+  readonly #seeds: SeedBrokers;
   readonly #assigner: ReturnType<typeof roundRobinAssigner>;
   #topics: readonly DriverTopic[] = [];
   #owned: readonly TopicPartition[] = [];
@@ -94,6 +99,7 @@ export class KafkajsConsumer implements DriverConsumer {
       existing: (topics) => parts.admin.existing(topics),
       onFound: () => void this.#renew(),
     });
+    this.#seeds = new SeedBrokers(options.brokers);
     this.#assigner = roundRobinAssigner({ onCluster: (cluster) => this.#attach(cluster) });
   }
 
@@ -172,10 +178,12 @@ export class KafkajsConsumer implements DriverConsumer {
     const topics = this.#waiter === undefined ? await this.#present.of(this.#topics) : this.#topics;
     if (this.#isClosed || this.#session !== undefined) return;
     const session: ConsumerSession = new ConsumerSession({
-      client: kafkajsClient(options, host.logger),
+      client: kafkajsClient({ ...options, brokers: this.#seeds.order }, host.logger),
       config,
       topics,
       clock: host.clock,
+      connectTimeoutMs:
+        Math.max(options.net.dialTimeoutMs, options.net.readTimeoutMs) + CONNECT_MARGIN_MS,
       onJoined: (partitions) => this.#joined(session, partitions),
       onCrashed: (error) => this.#crashed(session, error),
     });
@@ -205,6 +213,8 @@ export class KafkajsConsumer implements DriverConsumer {
   #crashed(session: ConsumerSession, cause: unknown): void {
     if (this.#session !== session || this.#isClosed) return;
     this.#session = undefined;
+    const [first] = this.#seeds.order;
+    this.#seeds.suspect(session.hasJoined ? this.#membership.coordinatorAddress : first);
     const { host, group, sink } = this.#parts;
     const error = mapKafkajsError(cause, { doing: `consuming with group ${group}` });
     if (this.#waiter !== undefined && this.#isHopeless(error, this.#waiter)) {
