@@ -207,8 +207,8 @@ for (const version of ["2.15.2", "2.9.10"] as const) {
       await sleep(6_000);
     });
     judge(outcome, await storedValues(lab.api));
-    console.log(
-      `${version}: ${outcome.stored.length} stored, ${outcome.failed.length} failed, longest gap ${Math.round(outcome.longestGapMs)} ms, ${JSON.stringify(pipeline.stats)}`,
+    process.stdout.write(
+      `${version}: ${outcome.stored.length} stored, ${outcome.failed.length} failed, longest gap ${Math.round(outcome.longestGapMs)} ms, ${JSON.stringify(pipeline.stats)}\n`,
     );
   });
 
@@ -224,8 +224,8 @@ for (const version of ["2.15.2", "2.9.10"] as const) {
       await sleep(1_000);
     });
     judge(outcome, await storedValues(lab.api));
-    console.log(
-      `${version}: ${outcome.stored.length} stored, ${outcome.failed.length} failed, longest gap ${Math.round(outcome.longestGapMs)} ms, ${JSON.stringify(pipeline.stats)}`,
+    process.stdout.write(
+      `${version}: ${outcome.stored.length} stored, ${outcome.failed.length} failed, longest gap ${Math.round(outcome.longestGapMs)} ms, ${JSON.stringify(pipeline.stats)}\n`,
     );
   });
 }

@@ -17,7 +17,7 @@ export interface LeaseStore {
   /** The newest known value; `undefined` when the key never existed or is deleted. */
   read(key: string): Promise<StoredEntry | undefined>;
   /**
-   * Write when the key is at `revision`, 0 for a key that does not exist (or is deleted).
+   * Write when the key is at `revision`, 0 for a key that never existed.
    *
    * @returns The new revision; `undefined` when the key is at another one, nothing was written then.
    * @throws when the outcome is unknown or nothing could be written.
