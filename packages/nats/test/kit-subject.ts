@@ -14,10 +14,11 @@ export function kitOptions(overrides: TransportOverrides = {}): ProcessOptions {
 
 /** Faults that a lab can cause, whatever the ordering. */
 export interface KitFaults {
-  crash(process: ConfiguredTransport): Promise<void>;
-  disconnect(process: ConfiguredTransport): Promise<() => Promise<void>>;
-  makeGap(partition: TopicPartition): Promise<void>;
-  removeBefore(partition: TopicPartition, offset: bigint): Promise<void>;
+  readonly crash: (process: ConfiguredTransport) => Promise<void>;
+  readonly disconnect: (process: ConfiguredTransport) => Promise<() => Promise<void>>;
+  readonly revoke: (process: ConfiguredTransport, group: string) => Promise<void>;
+  readonly makeGap: (partition: TopicPartition) => Promise<void>;
+  readonly removeBefore: (partition: TopicPartition, offset: bigint) => Promise<void>;
 }
 
 export function kitFaults(lab: NatsLab): KitFaults {
@@ -30,6 +31,7 @@ export function kitFaults(lab: NatsLab): KitFaults {
       const restore = lab.sever(process);
       return Promise.resolve(() => Promise.resolve(restore()));
     },
+    revoke: (_process, group) => lab.evict(group),
     makeGap: (partition) => lab.makeGap(partition),
     removeBefore: (partition, offset) => lab.removeBefore(partition, offset),
   };

@@ -5,6 +5,7 @@ import { connect } from "nats";
 import type { JetStreamManager, NatsConnection } from "nats";
 import { nats } from "../src/index.ts";
 import type { NatsOptions } from "../src/index.ts";
+import { groupPrefix } from "../src/leases/lease-records.ts";
 import { SeverableProxy } from "./severable-proxy.ts";
 
 /** Options of a process beside its servers. */
@@ -77,6 +78,13 @@ export class NatsLab implements AsyncDisposable {
       filter: `${topic}.${partition}`,
       seq: Number(offset),
     });
+  }
+
+  /** Have others take the members of a group for gone, as when they were silent for too long. */
+  async evict(group: string): Promise<void> {
+    const bucket = await this.connection.jetstream().views.kv("bus-bus-leases");
+    const members = await bucket.keys(`${groupPrefix(group)}m.>`);
+    for await (const member of members) await bucket.delete(member);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

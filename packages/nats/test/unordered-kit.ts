@@ -8,12 +8,12 @@ import { NatsLab } from "./nats-lab.ts";
 /** The whole kit on a server of one version, for topics without partitions. */
 export async function unorderedKit(version: NatsVersion): Promise<void> {
   const lab = await NatsLab.start({ processes: 400, version });
-  const { crash, disconnect } = kitFaults(lab);
+  const faults = kitFaults(lab);
   const subject: ConformanceSubject = {
     name: `nats ${version} without partitions`,
     transport: (overrides) => lab.process(kitOptions(overrides)),
     timings: { takeoverMs: 15_000 },
-    faults: { crash, disconnect },
+    faults: { crash: faults.crash, disconnect: faults.disconnect },
     skip: [
       "lag is truthful: with nothing committed it is everything for earliest and nothing for latest",
       "lag is truthful: it counts what is not committed, partition by partition, down to zero",

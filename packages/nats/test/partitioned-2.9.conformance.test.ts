@@ -1,0 +1,3 @@
+import { partitionedKit } from "./partitioned-kit.ts";
+
+await partitionedKit("2.9.10");
