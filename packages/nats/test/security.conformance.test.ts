@@ -78,7 +78,9 @@ async function refusalOf(transport: Transport): Promise<BusError & { readonly af
   return Object.assign(error as BusError, { afterMs: performance.now() - startedMs });
 }
 
-describe.each(WAYS)("with %s", (_name, config, right, wrong, path) => {
+describe.each(WAYS)("with %s", (...way) => {
+  const [, config, right, wrong, path] = way;
+
   test("a message goes out and comes back", async () => {
     await using cluster = await startNats({ config });
     expect(await roundTrip(transportTo(cluster.url, { auth: right }))).toBe("secret");
