@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 
 /** What the demo is asked to do. */
 export interface DemoArguments {
-  readonly transport: "memory" | "kafka";
+  readonly transport: "memory" | "kafka" | "nats";
   readonly flights: number;
   readonly partitions: number;
   /** Port of the HTTP server for metrics and health; 0 lets the system choose. */
@@ -14,8 +14,9 @@ const ALL_FLIGHTS = 20_000;
 
 export const USAGE: string = `usage: pnpm demo [options]
 
-  --transport memory|kafka  where the flights travel (default memory; kafka starts a real broker
-                            on this machine, or uses the one that KAFKA_BROKERS names)
+  --transport memory|kafka|nats
+                            where the flights travel (default memory; kafka and nats start a real broker
+                            on this machine, or use the one that KAFKA_BROKERS or NATS_URL names)
   --flights N               how many flights, 1 to ${ALL_FLIGHTS} (default all)
   --partitions N            partitions of the topic, 1 to 256 (default 16)
   --metrics PORT            serve metrics and health on this port of the loopback interface
@@ -61,8 +62,8 @@ function parse(args: readonly string[]) {
 }
 
 function transportOf(text: string): DemoArguments["transport"] {
-  if (text === "memory" || text === "kafka") return text;
-  throw new UsageError(`--transport must be memory or kafka, got ${JSON.stringify(text)}`);
+  if (text === "memory" || text === "kafka" || text === "nats") return text;
+  throw new UsageError(`--transport must be memory, kafka or nats, got ${JSON.stringify(text)}`);
 }
 
 function integerOf(name: string, text: string, max: number): number {

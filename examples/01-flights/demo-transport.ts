@@ -2,7 +2,8 @@ import type { ConfiguredTransport } from "@bus/core";
 import { kafka } from "@bus/kafka";
 import { kafkajsDriver } from "@bus/kafka/kafkajs";
 import { memory } from "@bus/memory";
-import { startKafka } from "@bus/tools-brokers";
+import { nats } from "@bus/nats";
+import { startKafka, startNats } from "@bus/tools-brokers";
 import type { DemoArguments } from "./demo-arguments.ts";
 
 /** A transport to run on, and the broker behind it when there is one. */
@@ -11,7 +12,7 @@ export interface DemoTransport extends AsyncDisposable {
   readonly transport: ConfiguredTransport;
 }
 
-/** Memory, or a real Kafka broker that ends with the demo. */
+/** Memory, or a real broker that ends with the demo. */
 export async function startDemoTransport({
   transport,
   partitions,
@@ -23,6 +24,10 @@ export async function startDemoTransport({
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
+  return transport === "kafka" ? await kafkaTransport(partitions) : await natsTransport(partitions);
+}
+
+async function kafkaTransport(partitions: number): Promise<DemoTransport> {
   const cluster = await startKafka();
   return {
     description: `Kafka ${cluster.version} at ${cluster.brokers.join(", ")}, ${partitions} partitions`,
@@ -32,6 +37,16 @@ export async function startDemoTransport({
       consumer: { commitIntervalMs: 200 }, // often, so that the board shows the lag as it is
       topics: { ensure: "create", partitions },
     }),
+    [Symbol.asyncDispose]: () => cluster.close(),
+  };
+}
+
+async function natsTransport(partitions: number): Promise<DemoTransport> {
+  const cluster = await startNats();
+  const { servers, version = "" } = cluster;
+  return {
+    description: `NATS ${version} at ${servers.join(", ")}, ${partitions} partitions`,
+    transport: nats({ servers, partitions, stream: { ensure: "create" } }),
     [Symbol.asyncDispose]: () => cluster.close(),
   };
 }
