@@ -147,6 +147,14 @@ export type NativeSendOffsetsArguments = readonly [
   callback: NativeCallback<void>,
 ];
 
+/** Arguments of `queryWatermarkOffsets`. */
+export type NativeWatermarkArguments = readonly [
+  topic: string,
+  partition: number,
+  timeoutMs: number,
+  callback: NativeCallback<{ readonly highOffset: number }>,
+];
+
 /** A member of a group. */
 export interface NativeConsumer extends NativeClient {
   connect(query: NativeMetadataQuery, callback: NativeCallback<unknown>): unknown;
@@ -178,6 +186,8 @@ export interface NativeConsumer extends NativeClient {
     timeoutMs: number,
     callback: (error?: NativeError) => void,
   ): unknown;
+  /** Asks the leader; the end follows `isolation.level`. */
+  queryWatermarkOffsets(...query: NativeWatermarkArguments): unknown;
   /** What the last fetch said. @throws Error while nothing is known. */
   getWatermarkOffsets(topic: string, partition: number): { readonly highOffset: number };
   /** @throws Error when the client is not connected. */

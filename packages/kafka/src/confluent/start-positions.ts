@@ -2,19 +2,18 @@ import { BusTransportError } from "@bus/core";
 import type { StartFrom, TopicPartition, TransportHost } from "@bus/core";
 import { backOffMs, wait } from "@bus/core/adapter";
 import { callNative } from "./call-native.ts";
-import type { NativeConsumer, NativePosition } from "./confluent-client-types.ts";
+import type { NativeCallback, NativeConsumer, NativePosition } from "./confluent-client-types.ts";
 import { mapConfluentError } from "./map-confluent-error.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const ASK_BACK_OFF = Object.freeze({ baseMs: 100, maxMs: 2_000, jitter: 0.2 });
 
-/** librdkafka's words for the ends of a partition. */
+/** librdkafka's word for the first record there is. */
 const BEGINNING = -2;
-const END = -1;
 
 /** What is asked. */
 export interface StartPositionsQuery {
-  readonly client: NativeConsumer;
+  readonly client: Pick<NativeConsumer, "committed" | "queryWatermarkOffsets">;
   readonly group: string;
   readonly partitions: readonly TopicPartition[];
   /** Where a topic begins without a committed offset. */
@@ -33,24 +32,45 @@ export interface StartPositionsQuery {
 export async function startPositions(
   query: StartPositionsQuery,
 ): Promise<readonly NativePosition[]> {
+  const { client, group, startFrom } = query;
   if (query.partitions.length === 0) return [];
-  const committed = await askUntilAnswered(query);
-  return committed.map(({ topic, partition, offset }) => {
-    if (offset !== undefined && offset >= 0) return { topic, partition, offset };
-    const startFrom = query.startFrom(topic);
-    if (startFrom === "none") throw noOffset(query.group, { topic, partition });
-    return { topic, partition, offset: startFrom === "earliest" ? BEGINNING : END };
-  });
+  const partitions = query.partitions.map(({ topic, partition }) => ({ topic, partition }));
+  const committed = await askUntilAnswered<readonly NativePosition[]>(query, (callback) =>
+    client.committed(partitions, ANSWER_TIMEOUT_MS, callback),
+  );
+  return await Promise.all(
+    committed.map(async ({ topic, partition, offset }) => {
+      if (offset !== undefined && offset >= 0) return { topic, partition, offset };
+      const begin = startFrom(topic);
+      if (begin === "none") throw noOffset(group, { topic, partition });
+      if (begin === "earliest") return { topic, partition, offset: BEGINNING };
+      return { topic, partition, offset: await endOf(query, { topic, partition }) };
+    }),
+  );
 }
 
-async function askUntilAnswered(query: StartPositionsQuery): Promise<readonly NativePosition[]> {
-  const { client, group, host, signal } = query;
-  const partitions = query.partitions.map(({ topic, partition }) => ({ topic, partition }));
+/**
+ * The end of a partition now. Left to look it up by itself, the client does so some time after the member has joined,
+ * and passes over what was published in between.
+ */
+async function endOf(
+  query: StartPositionsQuery,
+  { topic, partition }: TopicPartition,
+): Promise<number> {
+  const { highOffset } = await askUntilAnswered<{ readonly highOffset: number }>(
+    query,
+    (callback) => query.client.queryWatermarkOffsets(topic, partition, ANSWER_TIMEOUT_MS, callback),
+  );
+  return highOffset;
+}
+
+async function askUntilAnswered<TAnswer>(
+  { group, host, signal }: StartPositionsQuery,
+  ask: (callback: NativeCallback<TAnswer>) => unknown,
+): Promise<TAnswer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await callNative<readonly NativePosition[]>((callback) =>
-        client.committed(partitions, ANSWER_TIMEOUT_MS, callback),
-      );
+      return await callNative<TAnswer>(ask);
     } catch (error) {
       const mapped = mapConfluentError(error, {
         doing: `reading offsets of group ${group}`,
