@@ -112,7 +112,7 @@ export function windowedPublish({
   };
 }
 
-/** The bus: one call a message, at most 10,000 without an outcome. */
+/** The bus: one call a message, at most 2,048 without an outcome. */
 export function busPublisher({ servers, partitions, messages, topic }: NatsPublishJob): Contender {
   return {
     name: "@bus/nats, one call a message",
@@ -125,12 +125,13 @@ export function busPublisher({ servers, partitions, messages, topic }: NatsPubli
         let wake: () => void = () => undefined;
         const published = (): void => {
           outstanding -= 1;
-          if (outstanding === 5_000 || outstanding === 0) wake();
+          if (outstanding === WINDOW || outstanding === 0) wake();
         };
         for (const { key, value } of messages) {
           outstanding += 1;
           void bus.publish(target, value, { key, headers: WORKLOAD_HEADERS }).then(published);
-          if (outstanding === 10_000) await new Promise<void>((resolve) => void (wake = resolve));
+          if (outstanding === 2 * WINDOW)
+            await new Promise<void>((resolve) => void (wake = resolve));
         }
         while (outstanding > 0) await new Promise<void>((resolve) => void (wake = resolve));
       });

@@ -49,13 +49,13 @@ export class NatsPublisher {
     });
   }
 
-  async publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
     if (this.#isClosed)
-      throw new BusClosedError("the nats transport is closed, nothing can be published");
-    const { directory } = this.#parts;
-    if (this.#waiting > 0 || !messages.every(({ topic }) => directory.knows(topic)))
-      await this.#prepared(messages);
-    return await this.#pipeline.publish(messages);
+      return Promise.reject(
+        new BusClosedError("the nats transport is closed, nothing can be published"),
+      );
+    if (this.#waiting === 0 && this.#knowsAll(messages)) return this.#pipeline.publish(messages);
+    return this.#publishPrepared(messages);
   }
 
   /** Accept no more, and give what was accepted so long to get an outcome. */
@@ -66,11 +66,18 @@ export class NatsPublisher {
     this.#stopListening();
   }
 
-  async #prepared(messages: readonly OutgoingMessage[]): Promise<void> {
+  #knowsAll(messages: readonly OutgoingMessage[]): boolean {
+    const { directory } = this.#parts;
+    for (const { topic } of messages) if (!directory.knows(topic)) return false;
+    return true;
+  }
+
+  async #publishPrepared(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
     this.#waiting += 1;
     this.#preparing = this.#preparing.then(() => this.#prepare(messages));
     await this.#preparing;
     this.#waiting -= 1;
+    return await this.#pipeline.publish(messages);
   }
 
   async #prepare(messages: readonly OutgoingMessage[]): Promise<void> {

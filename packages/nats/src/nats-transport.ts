@@ -56,6 +56,9 @@ export class NatsTransport implements Transport {
   readonly #publisher: NatsPublisher;
   readonly #subscriptions = new Map<string, NatsSubscription>();
   #connecting: Promise<void> | undefined;
+  #isConnected = false;
+  /** Publishes that wait for the connection: later ones do not overtake them. */
+  #earlyPublishes = 0;
   #closing: Promise<CloseReport> | undefined;
 
   constructor(options: ResolvedNatsOptions, host: TransportHost) {
@@ -92,9 +95,10 @@ export class NatsTransport implements Transport {
     return this.#connecting;
   }
 
-  async publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
-    if (this.#closing === undefined) await this.connect();
-    return await this.#publisher.publish(messages);
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PublishReceipt[]> {
+    const isNext = this.#isConnected && this.#earlyPublishes === 0;
+    if (isNext || this.#closing !== undefined) return this.#publisher.publish(messages);
+    return this.#publishOnceConnected(messages);
   }
 
   async subscribe(request: SubscriptionRequest, deliver: Deliver): Promise<TransportSubscription> {
@@ -118,10 +122,23 @@ export class NatsTransport implements Transport {
     return this.#closing;
   }
 
+  async #publishOnceConnected(
+    messages: readonly OutgoingMessage[],
+  ): Promise<readonly PublishReceipt[]> {
+    this.#earlyPublishes += 1;
+    try {
+      await this.connect();
+    } finally {
+      this.#earlyPublishes -= 1;
+    }
+    return await this.#publisher.publish(messages);
+  }
+
   async #connect(): Promise<void> {
     await this.#connection.connect();
     await this.#requireJetStream();
     await this.#directory.reportDrift();
+    this.#isConnected = true;
   }
 
   async #requireJetStream(): Promise<void> {

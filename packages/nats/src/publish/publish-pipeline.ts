@@ -13,6 +13,8 @@ import { Transmitter } from "./transmitter.ts";
 
 /** How often deadlines are looked at. */
 const SWEEP_MS = 100;
+/** Share of the window that has to become free before what waits follows: few large writes cost less than many small ones. */
+const REFILL_SHARE = 8;
 /** How long an answer may take before it counts as lost: the question that follows does no harm when it is only late. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
@@ -56,6 +58,8 @@ export class PublishPipeline {
   #isConnected = true;
   #isClosed = false;
   #isPumping = false;
+  /** Answers since something was last sent. */
+  #freed = 0;
   #orders = 0;
   #pendingMessages = 0;
   #pendingBytes = 0;
@@ -80,7 +84,11 @@ export class PublishPipeline {
       failed: (message, error) => this.#failed(message, error),
       moved: ({ lane }) => {
         this.#lanes.list(lane);
-        this.#pump();
+        this.#freed += 1;
+        // As long as most of the window is out, more answers are on their way; a sweep ends the wait in any case.
+        const { window } = parts.options;
+        if (this.#freed * REFILL_SHARE >= window || this.#transmitter.outMessages * 2 < window)
+          this.#pump();
       },
     });
   }
@@ -193,6 +201,7 @@ export class PublishPipeline {
   #pump(): void {
     if (!this.#isConnected || this.#isPumping) return;
     this.#isPumping = true;
+    this.#freed = 0;
     const nowMs = this.#parts.clock.monotonicMs();
     while (this.#transmitter.hasRoom) {
       const message = this.#lanes.take();
