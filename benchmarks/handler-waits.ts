@@ -3,7 +3,7 @@ const POLLED_MS = 2;
 
 interface Wait {
   readonly dueMs: number;
-  readonly resolve: () => void;
+  readonly resolve: (tookMs: number) => void;
 }
 
 /**
@@ -16,19 +16,13 @@ export class HandlerWaits {
   #waits: Wait[] = [];
   #head = 0;
   #isArmed = false;
-  #ended = 0;
-  #endedMs = 0;
 
   constructor(waitMs: number) {
     this.#waitMs = waitMs;
   }
 
-  /** Milliseconds that the waits took in truth, on average: longer than told when the machine is busy. */
-  get meanMs(): number {
-    return this.#endedMs / this.#ended;
-  }
-
-  wait(): Promise<void> {
+  /** @returns Milliseconds that it took in truth: more than told when the machine is busy. */
+  wait(): Promise<number> {
     return new Promise((resolve) => {
       this.#waits.push({ dueMs: performance.now() + this.#waitMs, resolve });
       if (!this.#isArmed) this.#arm(this.#waitMs);
@@ -47,9 +41,7 @@ export class HandlerWaits {
     let next = this.#waits[this.#head];
     while (next !== undefined && next.dueMs <= nowMs) {
       this.#head++;
-      this.#ended++;
-      this.#endedMs += nowMs - next.dueMs + this.#waitMs;
-      next.resolve();
+      next.resolve(nowMs - next.dueMs + this.#waitMs);
       next = this.#waits[this.#head];
     }
     if (this.#head > 1024) {
@@ -58,4 +50,29 @@ export class HandlerWaits {
     }
     if (next !== undefined) this.#arm(next.dueMs - nowMs);
   };
+}
+
+/** What the handlers of each key took in truth. */
+export class HandlerTimes {
+  readonly #counts = new Map<number, number>();
+  readonly #sums = new Map<number, number>();
+
+  add(key: number, tookMs: number): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    this.#sums.set(key, (this.#sums.get(key) ?? 0) + tookMs);
+  }
+
+  /** Mean over all handlers, and over those of the key that had most. */
+  means(): { readonly allMs: number; readonly hottestMs: number } {
+    let [count, sum, hottestCount, hottestMs] = [0, 0, 0, 0];
+    for (const [key, ofKey] of this.#counts) {
+      const sumOfKey = this.#sums.get(key) ?? 0;
+      count += ofKey;
+      sum += sumOfKey;
+      if (ofKey <= hottestCount) continue;
+      hottestCount = ofKey;
+      hottestMs = sumOfKey / ofKey;
+    }
+    return { allMs: sum / count, hottestMs };
+  }
 }

@@ -3,7 +3,7 @@ import type { SubscribeOptions, Topic } from "@bus/core";
 import { kafka } from "@bus/kafka";
 import type { KafkaOptions } from "@bus/kafka";
 import kafkajs from "kafkajs";
-import { HandlerWaits } from "./handler-waits.ts";
+import { HandlerTimes, HandlerWaits } from "./handler-waits.ts";
 import { measure } from "./side-by-side.ts";
 import type { Contender, Measurement } from "./side-by-side.ts";
 import { WORKLOAD_HEADERS, WorkloadCheck } from "./workload.ts";
@@ -75,8 +75,8 @@ export interface BusRun {
   readonly subscribe?: SubscribeOptions;
   /** Milliseconds that the handler waits; none when absent. */
   readonly handlerMs?: number;
-  /** Called after each run with what the handlers' waits took in truth, on average. */
-  readonly onWaited?: (meanMs: number) => void;
+  /** Called after each run with what the handlers' waits took in truth. */
+  readonly onWaited?: (times: HandlerTimes) => void;
 }
 
 /** The whole bus: commits on, a handler that does nothing or waits. */
@@ -93,10 +93,11 @@ export function busConsumer({ brokers, topic, messages }: ConsumeJob, run: BusRu
       const check = new WorkloadCheck(messages);
       const timer = new FirstToLast(messages);
       const waits = run.handlerMs === undefined ? undefined : new HandlerWaits(run.handlerMs);
+      const times = new HandlerTimes();
       const handle = async (value: Uint8Array): Promise<void> => {
         timer.first();
         const key = check.begin(value);
-        if (waits !== undefined) await waits.wait();
+        if (waits !== undefined) times.add(key, await waits.wait());
         if (check.end(key)) timer.last();
       };
       await bus.subscribe(benchTopic(topic), ({ value }) => handle(value), run.subscribe);
@@ -104,7 +105,7 @@ export function busConsumer({ brokers, topic, messages }: ConsumeJob, run: BusRu
       const measurement = await timer.measurement;
       await bus.close();
       check.assertClean();
-      if (waits !== undefined) run.onWaited?.(waits.meanMs);
+      if (waits !== undefined) run.onWaited?.(times);
       return measurement;
     },
   };

@@ -1,5 +1,6 @@
 import { aggregate } from "@bus/aggregate";
 import { kafkajsDriver } from "@bus/kafka/kafkajs";
+import type { HandlerTimes } from "./handler-waits.ts";
 import { busConsumer, rawKafkajsConsumer } from "./kafka-contenders.ts";
 import type { ConsumeJob } from "./kafka-contenders.ts";
 import { runSideBySide } from "./side-by-side.ts";
@@ -21,27 +22,27 @@ export interface LanesJob extends ConsumeJob {
 /** What the process measured. */
 export interface LanesOutcome {
   readonly results: readonly ContenderResult[];
-  /** Milliseconds that the handlers took in truth in each run, the one to warm up not included. */
-  readonly handlerMs: readonly number[];
+  /** Milliseconds that handlers took in truth in each run, the one to warm up not included. */
+  readonly times: readonly ReturnType<HandlerTimes["means"]>[];
   /** Most memory that the process had. */
   readonly peakRssMb: number;
 }
 
 const job: LanesJob = JSON.parse(process.argv[2] ?? "{}");
 const { handlerMs, concurrency, rounds } = job;
-const waited: number[] = [];
+const times: ReturnType<HandlerTimes["means"]>[] = [];
 const lanes = busConsumer(job, {
   name: "lanes",
   driver: kafkajsDriver(),
   plugins: [aggregate({ concurrency, maxLanes: 10_000 })],
   subscribe: { ordering: "key" },
   ...(handlerMs === undefined ? {} : { handlerMs }),
-  onWaited: (meanMs) => void waited.push(meanMs),
+  onWaited: (ofRun) => void times.push(ofRun.means()),
 });
 const contenders = job.besideRaw ? [rawKafkajsConsumer(job), lanes] : [lanes];
 const outcome: LanesOutcome = {
   results: await runSideBySide(contenders, rounds),
-  handlerMs: waited.slice(1),
+  times: times.slice(1),
   peakRssMb: process.resourceUsage().maxRSS / 1024,
 };
 process.stdout.write(JSON.stringify(outcome));
