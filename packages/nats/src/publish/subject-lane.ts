@@ -15,7 +15,7 @@ import { WaitingMessages } from "./waiting-messages.ts";
  */
 export type LaneMode = "open" | "settling" | "backingOff" | "asking" | "trying" | "resending";
 
-const PATIENCE: BackOffPolicy = Object.freeze({ baseMs: 100, maxMs: 2_000, jitter: 0.2 });
+const PATIENCE: BackOffPolicy = Object.freeze({ baseMs: 100, maxMs: 500, jitter: 0.2 });
 
 /** What a lane needs. */
 export interface LaneParts {
