@@ -46,6 +46,7 @@ export class NatsPublisher {
     this.#stopListening = link.listen({
       connected: () => this.#pipeline.reconnected(),
       disconnected: () => this.#pipeline.disconnected(),
+      publishRefused: (subject) => this.#pipeline.refuse(subject, notAllowed(subject)),
     });
   }
 
@@ -123,6 +124,14 @@ export class NatsPublisher {
       { details: { topic, partition } },
     );
   }
+}
+
+function notAllowed(subject: string): BusTransportError {
+  return new BusTransportError(
+    "BUS_AUTHORIZATION",
+    `the server does not let this user publish to ${subject}`,
+    { details: { subject } },
+  );
 }
 
 function unusable(topic: string, cause: unknown): BusTransportError {

@@ -164,8 +164,11 @@ export class ClientLink implements NatsLink {
       this.#nowDisconnected(error);
       this.#parts.onGone(error);
     });
-    for await (const { type, data } of connection.status()) {
+    for await (const { type, data, permissionContext } of connection.status()) {
       if (this.#isClosed || this.#connection !== connection) return;
+      if (type === Events.Error && permissionContext?.operation === "publish")
+        for (const listener of this.#listeners)
+          listener.publishRefused?.(permissionContext.subject);
       if (type === Events.Disconnect)
         this.#nowDisconnected(
           new BusTransportError(

@@ -30,6 +30,8 @@ export interface LinkListener {
   /** The connection is there for the first time or again: what was sent before and not answered is lost. */
   connected(): void;
   disconnected(error: unknown): void;
+  /** The server does not let this user publish to a subject: what was sent there is dropped. */
+  publishRefused?(subject: string): void;
 }
 
 /** Everything that @bus/nats wants from a NATS client; the rest of the package knows no client. */
