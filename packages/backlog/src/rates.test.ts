@@ -34,6 +34,20 @@ test("rates and the time to clear follow from two checks", () => {
   });
 });
 
+test("where offsets also count what others have, rates are those of messages", () => {
+  const counted = (takenAtMs: number, high: number, produced: number): LagSnapshot => {
+    const { partitions } = snapshot(takenAtMs, [high, high]);
+    return {
+      takenAtMs,
+      partitions: partitions.map((one) => ({ ...one, produced: BigInt(produced) })),
+    };
+  };
+  expect(lagRates(counted(0, 1_000, 10), counted(10_000, 9_000, 110))).toMatchObject({
+    consumedPerSecond: 10,
+    producedPerSecond: 10,
+  });
+});
+
 test("a backlog that does not shrink has no time to clear", () => {
   expect(lagRates(snapshot(0, [0, 100]), snapshot(1000, [10, 110])).timeToClearMs).toBeUndefined();
   expect(lagRates(snapshot(0, [0, 100]), snapshot(1000, [10, 200])).timeToClearMs).toBeUndefined();

@@ -36,10 +36,10 @@ export function lagRates(before: LagSnapshot | undefined, now: LagSnapshot): Lag
   let compared = 0;
   for (const partition of now.partitions) {
     const was = earlier.get(idOf(partition));
-    if (was === undefined || partition.high < was.high || position(partition) < position(was))
+    if (was === undefined || end(partition) < end(was) || position(partition) < position(was))
       continue;
     consumed += position(partition) - position(was);
-    produced += partition.high - was.high;
+    produced += end(partition) - end(was);
     compared++;
   }
   if (compared === 0) return NO_RATES;
@@ -60,8 +60,13 @@ function timeToClear({ partitions }: LagSnapshot, gainPerSecond: number): number
 }
 
 /** Where the group stands: lag counts from here, whether that was committed or not. */
-function position({ high, lagMessages }: PartitionBacklog): bigint {
-  return high - lagMessages;
+function position(partition: PartitionBacklog): bigint {
+  return end(partition) - partition.lagMessages;
+}
+
+/** Where the partition ends, in messages where the transport counts them apart from offsets. */
+function end({ high, produced }: PartitionBacklog): bigint {
+  return produced ?? high;
 }
 
 function idOf({ group, topic, partition }: PartitionBacklog): string {

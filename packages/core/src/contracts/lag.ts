@@ -10,6 +10,11 @@ export interface PartitionLag extends TopicPartition {
   readonly high: bigint;
   /** `high − max(committed, low)`; nothing committed: `high − low` for `earliest`, 0 for `latest`. */
   readonly lagMessages: bigint;
+  /**
+   * Messages that the partition has received, from any fixed beginning; rates are taken from it. Absent where
+   * differences of offsets are numbers of messages; there where a partition's offsets also count those of others.
+   */
+  readonly produced?: bigint;
 }
 
 /** A partition whose lag could not be read; never to be taken for zero. */
