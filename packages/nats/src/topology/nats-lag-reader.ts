@@ -120,20 +120,47 @@ export class NatsLagReader implements LagReader {
 
   async #partition(at: TopicQuery & TopicPartition, { state }: StreamInfo): Promise<PartitionLag> {
     const { group, topic, partition, partitions } = at;
-    const end = BigInt(state.last_seq + 1);
-    const low = BigInt(Math.max(state.first_seq, 1));
-    const consumer = await this.#parts.findConsumer({ group, topic, partition });
+    const subject = subjectOf(topic, partition, partitions);
+    const stored = state.subjects?.[subject] ?? 0;
+    const [end, consumer] = await Promise.all([
+      stored === 0 ? undefined : this.#endOf(subject),
+      this.#parts.findConsumer({ group, topic, partition }),
+    ]);
     if (consumer === undefined) {
-      const stored = state.subjects?.[subjectOf(topic, partition, partitions)] ?? 0;
-      const lagMessages = this.#parts.startsFrom(group, topic) === "latest" ? 0n : BigInt(stored);
-      return { topic, partition, committed: undefined, low, high: end, lagMessages };
+      const high = end ?? BigInt(state.last_seq + 1);
+      const low = end === undefined ? high : BigInt(Math.max(state.first_seq, 1));
+      const isNothing = this.#parts.startsFrom(group, topic) === "latest";
+      const lagMessages = isNothing ? 0n : BigInt(stored);
+      return { topic, partition, committed: undefined, low, high, lagMessages };
     }
-    const behind = BigInt(consumer.num_pending + consumer.num_ack_pending);
+    const lagMessages = BigInt(consumer.num_pending + consumer.num_ack_pending);
     const floor = BigInt(consumer.ack_floor.stream_seq + 1);
-    // Nothing is left before the end: what lies between belongs to other subjects.
-    const committed = behind === 0n && floor < end ? end : floor;
-    const high = committed > end ? committed : end;
-    return { topic, partition, committed, low, high, lagMessages: behind };
+    const high = end ?? floor;
+    const low = end === undefined ? high : BigInt(Math.max(state.first_seq, 1));
+    // Nothing is left before the end: the floor may lie anywhere between the last message and the next.
+    const committed = lagMessages === 0n && stored > 0 ? maximum(high, floor) : floor;
+    const produced = BigInt(consumer.delivered.consumer_seq + consumer.num_pending);
+    return {
+      topic,
+      partition,
+      committed,
+      low,
+      high: maximum(high, committed),
+      lagMessages,
+      produced,
+    };
+  }
+
+  /** Behind the last message of a subject. */
+  async #endOf(subject: string): Promise<bigint | undefined> {
+    interface Answer {
+      readonly message: { readonly seq: number };
+    }
+    const { api, stream } = this.#parts;
+    const found = await api.find<Answer>(`STREAM.MSG.GET.${stream.name}`, {
+      last_by_subj: subject,
+    });
+    return found === undefined ? undefined : BigInt(found.message.seq + 1);
   }
 
   async #timeOf(subject: string, from: bigint): Promise<number | undefined> {
@@ -147,4 +174,8 @@ export class NatsLagReader implements LagReader {
     });
     return found === undefined ? undefined : Date.parse(found.message.time);
   }
+}
+
+function maximum(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }
