@@ -28,7 +28,7 @@ export interface Path {
 
 const PARTITIONS = 16;
 const IN_FLIGHT = 2_000;
-const SCRAPE_EVERY_MS = 1_000;
+const SCRAPE_EVERY_MS = 100;
 const codec = { encode: (value: Uint8Array) => value, decode: (bytes: Uint8Array) => bytes };
 const topic = defineTopic<Uint8Array>("bench", { codec });
 const value = new Uint8Array(256);
@@ -148,7 +148,7 @@ async function consume(plugins: readonly Plugin<object>[]): Promise<Path> {
   return { run: (messages) => source.deliver(messages), close: () => bus.close() };
 }
 
-/** With an exporter that is asked over HTTP every second, as Prometheus does, though fifteen times as often. */
+/** With an exporter that is asked over HTTP ten times a second, a hundred and fifty times as often as Prometheus does. */
 async function scraped(): Promise<Path> {
   const source = new Source();
   const plugins = [metrics({ server: { port: 0 } })] as const;
