@@ -169,6 +169,8 @@ export class PartitionMember implements LeaseListener {
     if (partition === undefined) return;
     this.#forget(key, partition);
     host.emit({ kind: "revoked", group, partitions: [plain(lease)], lost: true });
+    // Unlike a membership, a lease that was lost needs nothing to be built anew.
+    if (this.#handingOver === 0) host.emit({ kind: "assigned", group, partitions: [] });
   }
 
   failed(error: unknown): void {
