@@ -68,7 +68,7 @@ async function measureCase({ spread, messages, handlerMs }: Case): Promise<void>
   const keyLanes = messages / workload.hottest();
   const slots = Math.min(CONCURRENCY, keyLanes);
   const took = times.map(({ allMs, hottestMs }) => (keyLanes < CONCURRENCY ? hottestMs : allMs));
-  const tookMs = took.toSorted((one, other) => one - other)[Math.floor(took.length / 2)] ?? 0;
+  const tookMs = took.toSorted((one, other) => one - other)[Math.floor((took.length - 1) / 2)] ?? 0;
   const ceiling = (slots * 1000) / handlerMs;
   const { median, min, max } = result.perSecond;
   const cells = [
