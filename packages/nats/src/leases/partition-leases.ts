@@ -228,11 +228,14 @@ export class PartitionLeases {
     else if (outcome !== "learnt") this.#begin(outcome, membership);
   }
 
-  /** A claim whose outcome was open has come true: the record names this life, and nobody else writes that. */
+  /**
+   * A record names this life, and nothing here knows of it: a claim whose outcome was open has come true, or giving back
+   * did, and was not seen.
+   */
   async #adopt(membership: Membership): Promise<void> {
-    for (const { owner, epoch, key } of this.#view.partitions.values()) {
-      if (owner !== membership.id || epoch <= (this.#begun.get(key) ?? 0)) continue;
-      await this.#actions.look(key);
+    for (const { owner, key } of this.#view.partitions.values()) {
+      if (owner !== membership.id || this.#held.has(key)) continue;
+      if (await this.#actions.look(key)) this.#isPlanStale = true;
       const now = this.#view.partitions.get(key);
       if (now?.owner === membership.id) this.#begin(now, membership);
     }
