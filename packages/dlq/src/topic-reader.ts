@@ -59,7 +59,8 @@ export class TopicReader {
     this.#total = filled.reduce((sum, { low, high }) => sum + Number(high - low), 0);
     if (filled.length === 0 && this.#reading.until === "end") return;
     const topics = [{ topic, startFrom: "earliest" }] as const;
-    this.#subscription = await transport.subscribe({ group: this.group, topics }, (delivery) => {
+    const request = { group: this.group, topics, transient: true };
+    this.#subscription = await transport.subscribe(request, (delivery) => {
       void this.#take(delivery);
     });
   }

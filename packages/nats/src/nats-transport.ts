@@ -18,8 +18,11 @@ import { JetStreamApi } from "./client/jetstream-api.ts";
 import { describeConnection } from "./client/open-connection.ts";
 import { ConnectionState } from "./connection-state.ts";
 import { createLeasing } from "./create-leasing.ts";
+import { SoleOwner } from "./consume/sole-owner.ts";
 import { PartitionedSubscription } from "./consume/partitioned-subscription.ts";
 import { SharedSubscription } from "./consume/shared-subscription.ts";
+import type { PartitionLeasing } from "./consume/partition-member.ts";
+import type { LeaseListener } from "./leases/lease-contract.ts";
 import type { ResolvedNatsOptions } from "./nats-options.ts";
 import { NatsPublisher } from "./nats-publisher.ts";
 import { ConsumerAdmin } from "./topology/consumer-admin.ts";
@@ -38,6 +41,8 @@ import { TopicRecordStore } from "./topology/topic-records.ts";
 /** Longest delay of a redelivery: what the server takes is longer than anybody waits. */
 const MAX_REDELIVERY_DELAY_MS = 86_400_000;
 const PING_TIMEOUT_MS = 5_000;
+/** How long the server keeps the consumers of a group that nobody comes back to, should its process vanish. */
+const FORGET_TRANSIENT_MS = 300_000;
 
 type NatsSubscription = PartitionedSubscription | SharedSubscription;
 
@@ -53,6 +58,7 @@ export class NatsTransport implements Transport {
   readonly #directory: TopicDirectory;
   readonly #consumers: ConsumerAdmin;
   readonly #partitionConsumers: PartitionConsumers;
+  readonly #transientConsumers: PartitionConsumers;
   readonly #publisher: NatsPublisher;
   readonly #subscriptions = new Map<string, NatsSubscription>();
   #connecting: Promise<void> | undefined;
@@ -69,11 +75,16 @@ export class NatsTransport implements Transport {
     this.#api = new JetStreamApi(link, host);
     this.#stream = new StreamAdmin(this.#api, options.stream);
     this.#consumers = new ConsumerAdmin(this.#api, host.clock, options.stream.name);
-    this.#partitionConsumers = new PartitionConsumers(this.#consumers, {
+    const settings = {
       durable: options.durable,
       ackWaitMs: options.ackWaitMs,
       // The bound is kept here; the server's must leave room for what is settled ahead and not acknowledged.
       maxAckPending: options.maxAckPending + options.maxUncommittedMessages,
+    };
+    this.#partitionConsumers = new PartitionConsumers(this.#consumers, settings);
+    this.#transientConsumers = new PartitionConsumers(this.#consumers, {
+      ...settings,
+      forgetAfterMs: FORGET_TRANSIENT_MS,
     });
     const bucket = `${escapedToken(options.durable)}-${escapedToken(options.stream.name)}-topics`;
     const { replicas } = options.stream;
@@ -168,11 +179,11 @@ export class NatsTransport implements Transport {
     };
   }
 
-  #newSubscription({ group, topics }: SubscriptionRequest, deliver: Deliver): NatsSubscription {
+  #newSubscription(request: SubscriptionRequest, deliver: Deliver): NatsSubscription {
     const { link } = this.#connection;
+    const { group, transient: isTransient = false } = request;
     const parts = {
-      group,
-      topics,
+      ...request,
       deliver,
       host: this.#host,
       options: this.#options,
@@ -186,32 +197,45 @@ export class NatsTransport implements Transport {
     if (this.#options.partitions === undefined)
       return new SharedSubscription({
         ...parts,
-        consumerOf: (...at) => this.#sharedConsumer(...at),
+        consumerOf: (topic, startFrom) =>
+          this.#sharedConsumer({ group, topic, startFrom, isTransient }),
       });
     return new PartitionedSubscription({
       ...parts,
-      consumers: this.#partitionConsumers,
-      createLeasing: (name, listener) =>
-        createLeasing({
-          group: name,
-          listener,
-          api: this.#api,
-          link,
-          host: this.#host,
-          options: this.#options,
-        }),
+      consumers: isTransient ? this.#transientConsumers : this.#partitionConsumers,
+      createLeasing: (listener) =>
+        isTransient ? this.#soleOwner(group, listener) : this.#leasing(group, listener),
     });
   }
 
-  #sharedConsumer(group: string, topic: string, startFrom: StartFrom): SharedConsumer {
+  #leasing(group: string, listener: LeaseListener): PartitionLeasing {
+    const { link } = this.#connection;
+    const parts = { group, listener, api: this.#api, link, host: this.#host };
+    return createLeasing({ ...parts, options: this.#options });
+  }
+
+  #soleOwner(group: string, listener: LeaseListener): PartitionLeasing {
+    return new SoleOwner({
+      listener,
+      discard: (lease) => this.#transientConsumers.discard({ ...lease, group }, lease.epoch),
+    });
+  }
+
+  #sharedConsumer(at: {
+    readonly group: string;
+    readonly topic: string;
+    readonly startFrom: StartFrom;
+    readonly isTransient?: boolean;
+  }): SharedConsumer {
     const { durable, ackWaitMs, maxAckPending, maxDeliver } = this.#options;
-    const settings = { durable, ackWaitMs, maxAckPending, maxDeliver };
-    return new SharedConsumer(this.#consumers, this.#stream, { group, topic, startFrom, settings });
+    const forgetAfterMs = at.isTransient === true ? FORGET_TRANSIENT_MS : undefined;
+    const settings = { durable, ackWaitMs, maxAckPending, maxDeliver, forgetAfterMs };
+    return new SharedConsumer(this.#consumers, this.#stream, { ...at, settings });
   }
 
   #findConsumer(at: GroupPartition): Promise<ConsumerInfo | undefined> {
     return this.#options.partitions === undefined
-      ? this.#sharedConsumer(at.group, at.topic, "none").find()
+      ? this.#sharedConsumer({ ...at, startFrom: "none" }).find()
       : this.#partitionConsumers.newest(at);
   }
 

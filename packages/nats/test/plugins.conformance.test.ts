@@ -1,4 +1,3 @@
-// oxlint-disable no-restricted-imports -- that plugins work on this transport is to be proven with them
 import { afterAll, describe, expect, test } from "vitest";
 import { createEventBus } from "@bus/core";
 import { dlq } from "@bus/dlq";
@@ -11,6 +10,12 @@ afterAll(() => lab[Symbol.asyncDispose]());
 
 const bytes = (value: string): Uint8Array => Buffer.from(value);
 const text = (value: Uint8Array | null): string => Buffer.from(value ?? []).toString();
+async function consumers(): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { name } of lab.manager.consumers.list("bus")) names.push(name);
+  return names;
+}
+
 const soon = { timeoutMs: 20_000 };
 
 describe.each([
@@ -47,6 +52,10 @@ describe.each([
       state: () => handled,
     });
     expect(handled).toEqual(["good", "bad"]);
+    await until(async () => !(await consumers()).some((one) => one.includes("reader")), {
+      ...soon,
+      what: "what readers of dead letters had on the server to be gone",
+    });
   });
 
   test("a failure that passes is tried again and leaves no dead letter", async () => {

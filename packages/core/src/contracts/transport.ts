@@ -38,6 +38,11 @@ export interface TopicSubscription {
 export interface SubscriptionRequest {
   readonly group: string;
   readonly topics: readonly TopicSubscription[];
+  /**
+   * The group is for this subscription alone: nobody else joins it and nobody comes back to it, so that a transport
+   * keeps nothing of it. @defaultValue false
+   */
+  readonly transient?: boolean;
 }
 
 /** What a partition that this member owns is doing; for `inspect`, health and gauges. */

@@ -22,7 +22,7 @@ export interface PartitionedSubscriptionParts extends Omit<PartitionMemberParts,
   readonly topics: readonly TopicSubscription[];
   readonly directory: TopicDirectory;
   readonly stream: StreamAdmin;
-  createLeasing(group: string, listener: LeaseListener): PartitionLeasing;
+  createLeasing(listener: LeaseListener): PartitionLeasing;
   onClosed(subscription: PartitionedSubscription): void;
 }
 
@@ -51,7 +51,7 @@ export class PartitionedSubscription implements TransportSubscription {
       ...parts,
       initialStart: (topic) => this.#initialStart(topic),
     });
-    this.#leasing = parts.createLeasing(parts.group, this.#member);
+    this.#leasing = parts.createLeasing(this.#member);
   }
 
   /** Join the group. Errors: those of `Subscriber.subscribe`; then the subscription is closed. */

@@ -24,12 +24,13 @@ const HEARTBEATS_PER_ACK_WAIT = 3;
 export interface SharedSubscriptionParts {
   readonly group: string;
   readonly topics: readonly TopicSubscription[];
+  readonly transient?: boolean | undefined;
   readonly deliver: Deliver;
   readonly host: TransportHost;
   readonly options: ResolvedNatsOptions;
   readonly link: NatsLink;
   readonly directory: TopicDirectory;
-  consumerOf(group: string, topic: string, startFrom: StartFrom): SharedConsumer;
+  consumerOf(topic: string, startFrom: StartFrom): SharedConsumer;
   onClosed(subscription: SharedSubscription): void;
 }
 
@@ -106,6 +107,7 @@ export class SharedSubscription implements TransportSubscription {
     // What was acknowledged last must have been read before the connection ends.
     await this.#parts.link.flush().catch(() => undefined);
     for (const topic of topics) topic.end();
+    if (this.#parts.transient === true) await Promise.all(topics.map((topic) => topic.discard()));
     this.#reading.clear();
     this.#parts.onClosed(this);
     return { abandonedDeliveries: counts.reduce((sum, count) => sum + count, 0) };
@@ -151,7 +153,7 @@ export class SharedSubscription implements TransportSubscription {
     startFrom = this.#parts.options.startFrom,
   }: TopicSubscription): Promise<SharedTopic> {
     const { deliver, group, host, link, options } = this.#parts;
-    const consumer = this.#parts.consumerOf(group, topic, startFrom);
+    const consumer = this.#parts.consumerOf(topic, startFrom);
     await consumer.open();
     return new SharedTopic({
       group,

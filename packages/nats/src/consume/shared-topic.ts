@@ -139,6 +139,14 @@ export class SharedTopic {
     return abandoned;
   }
 
+  /** Forget the group's position. */
+  async discard(): Promise<void> {
+    const { consumer } = this.#parts;
+    await consumer
+      .discard()
+      .catch((error: unknown) => this.#warn("consumer was not removed", error));
+  }
+
   /** It is over. Idempotent. */
   end(): void {
     this.#isGone = true;

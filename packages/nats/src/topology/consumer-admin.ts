@@ -34,6 +34,8 @@ export interface ConsumerConfig {
   readonly opt_start_seq: number;
   readonly filter_subject: string;
   readonly replay_policy: "instant";
+  /** Nanoseconds without a reader after which the server removes the consumer; never when absent. */
+  readonly inactive_threshold?: number;
 }
 
 /** The durable consumers of one stream. */

@@ -15,6 +15,8 @@ export interface PartitionConsumerSettings {
   readonly durable: string;
   readonly ackWaitMs: number;
   readonly maxAckPending: number;
+  /** Time without a reader after which the server removes a consumer; never when absent. */
+  readonly forgetAfterMs?: number;
 }
 
 /** Where an owner takes a partition over. */
@@ -59,17 +61,24 @@ export class PartitionConsumers {
   async recreate(at: GroupPartition & { readonly epoch: number }, start: number): Promise<void> {
     const name = this.nameOf(at, at.epoch);
     await this.#admin.delete(name);
+    const { ackWaitMs, forgetAfterMs, maxAckPending } = this.#settings;
     await this.#admin.put({
       durable_name: name,
       // One acknowledgement stands for everything before it: that is what a position of a group is.
       ack_policy: "all",
-      ack_wait: this.#settings.ackWaitMs * NANOS_PER_MS,
-      max_ack_pending: this.#settings.maxAckPending,
+      ack_wait: ackWaitMs * NANOS_PER_MS,
+      max_ack_pending: maxAckPending,
       deliver_policy: "by_start_sequence",
       opt_start_seq: start,
       filter_subject: subjectOf(at.topic, at.partition, at.partition + 1),
       replay_policy: "instant",
+      ...(forgetAfterMs === undefined ? {} : { inactive_threshold: forgetAfterMs * NANOS_PER_MS }),
     });
+  }
+
+  /** Forget an epoch and its position. */
+  async discard(at: GroupPartition, epoch: number): Promise<void> {
+    await this.#admin.delete(this.nameOf(at, epoch));
   }
 
   find(at: GroupPartition, epoch: number): Promise<ConsumerInfo | undefined> {

@@ -12,6 +12,8 @@ export interface SharedConsumerSettings {
   readonly ackWaitMs: number;
   readonly maxAckPending: number;
   readonly maxDeliver: number | undefined;
+  /** Time without a reader after which the server removes a consumer; never when absent. */
+  readonly forgetAfterMs?: number | undefined;
 }
 
 /** The durable consumer of one group and topic, shared by all processes. */
@@ -44,6 +46,11 @@ export class SharedConsumer {
     if (found === undefined || isOtherwise(found.config, wanted)) await this.#admin.put(wanted);
   }
 
+  /** Forget the position of the group. */
+  async discard(): Promise<void> {
+    await this.#admin.delete(this.name);
+  }
+
   async exists(): Promise<boolean> {
     return (await this.find()) !== undefined;
   }
@@ -61,7 +68,7 @@ export class SharedConsumer {
   }
 
   #config(start: number): ConsumerConfig {
-    const { ackWaitMs, maxAckPending, maxDeliver } = this.#settings;
+    const { ackWaitMs, forgetAfterMs, maxAckPending, maxDeliver } = this.#settings;
     return {
       durable_name: this.name,
       ack_policy: "explicit",
@@ -72,6 +79,7 @@ export class SharedConsumer {
       opt_start_seq: start,
       filter_subject: this.#at.topic,
       replay_policy: "instant",
+      ...(forgetAfterMs === undefined ? {} : { inactive_threshold: forgetAfterMs * NANOS_PER_MS }),
     };
   }
 }
