@@ -1,8 +1,6 @@
 import type { PendingMessage } from "./pending-message.ts";
 
-/** Most transmissions that a window can hold: tickets are 31 bits, and each place is used about 32,768 times before one comes again. */
-export const MAX_WINDOW = 65_536;
-
+/** What is left of a ticket beside its place counts the uses of the place: with 1,024 places two million. */
 const TICKET_BITS = 31;
 
 /** Transmissions whose answer is due, by ticket, in a fixed number of places. */
@@ -16,7 +14,7 @@ export class TransmissionWindow {
   readonly #free: Uint32Array;
   #freeCount: number;
 
-  /** @param size - Places, 1 to `MAX_WINDOW`. */
+  /** @param size - Places, at least 1. */
   constructor(size: number) {
     this.#size = size;
     this.#placeBits = Math.ceil(Math.log2(Math.max(size, 2)));
