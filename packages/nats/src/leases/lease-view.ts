@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { TopicPartition } from "@bus/core";
 import type { LeasedTopic } from "./lease-contract.ts";
 import { readLeaseKey, readMember, readPartition } from "./lease-records.ts";
@@ -41,7 +42,7 @@ export class LeaseView {
     return this.#partitions;
   }
 
-  /** Take in what a watch, a read or an own write says. @returns Whether it is news. */
+  /** Take in what a watch, a read or an own write says. @returns Whether it is news: that a member lives on is none. */
   observe(entry: StoredEntry, nowMs: number): boolean {
     const { key, value, revision } = entry;
     if (revision <= (this.#revisions.get(key) ?? 0)) return false;
@@ -55,15 +56,11 @@ export class LeaseView {
       return true;
     }
     const { id } = leaseKey;
-    if (value === undefined) this.#members.delete(id);
-    else
-      this.#members.set(id, {
-        id,
-        revision,
-        topics: readMember(value).topics,
-        changedAtMs: nowMs,
-      });
-    return true;
+    if (value === undefined) return this.#members.delete(id);
+    const before = this.#members.get(id);
+    const { topics } = readMember(value);
+    this.#members.set(id, { id, revision, topics, changedAtMs: nowMs });
+    return before === undefined || !isDeepStrictEqual(before.topics, topics);
   }
 
   /** A member is gone: this process deleted its record. */
