@@ -79,12 +79,13 @@ class Owner implements LeaseListener {
 
 async function start(
   store: QuietStore,
+  id = "me",
 ): Promise<{ clock: ManualClock; owner: Owner; leases: PartitionLeases }> {
   const clock = manualClock();
   const owner = new Owner();
   const leases = new PartitionLeases({
     group: "g",
-    id: "me",
+    id,
     clock,
     store,
     options: { renewMs: 1_000, expireMs: 3_000 },
@@ -101,7 +102,7 @@ test("a partition that was given back keeps its floor for the next owner, one ep
   await first.leases.close();
   expect(first.owner.told).toEqual(["acquired 0 at 1 from undefined", "revoked 0 at 1"]);
   expect(first.clock.pending).toBe(0);
-  const second = await start(store);
+  const second = await start(store, "other");
   expect(second.owner.told).toEqual(["acquired 0 at 2 from 70"]);
 });
 
