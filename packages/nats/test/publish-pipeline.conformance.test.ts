@@ -193,6 +193,22 @@ for (const version of ["2.15.2", "2.9.10"] as const) {
     expect(outcome.failed).toEqual([]);
   });
 
+  test(`nats ${version}: a server that is frozen for longer than an answer may take loses and repeats nothing`, async () => {
+    await using cluster = await startNats({ version });
+    await using lab = await openLab(cluster);
+    const pipeline = lab.pipeline();
+    const outcome = await underLoad(pipeline, async () => {
+      await sleep(500);
+      await cluster.pause(1);
+      await sleep(4_500);
+      await cluster.resume(1);
+      await sleep(1_000);
+    });
+    judge(outcome, await storedValues(lab.api));
+    expect(outcome.failed).toEqual([]);
+    expect(pipeline.stats.duplicates).toBeGreaterThan(0);
+  });
+
   test(`nats ${version}, 3 nodes: when the leader of the stream is killed under load nothing is lost or repeated, and keys keep their order`, async () => {
     await using cluster = await startNats({ version, nodes: 3 });
     await using lab = await openLab(cluster);
