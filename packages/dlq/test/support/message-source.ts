@@ -7,7 +7,8 @@ import type {
   Transport,
 } from "@bus/core";
 
-const PARTITIONS = 64;
+/** Signals are per partition, and a signal with many listeners is slow: not what is measured. */
+const PARTITIONS = 512;
 
 /** A transport that keeps nothing: what it delivers is made on the spot, what is published is counted and dropped. */
 export class MessageSource {
