@@ -21,8 +21,8 @@ const options = z
         z
           .string()
           .regex(
-            /^(?:(?:nats|tls):\/\/)?(?:[^\s:/@]+|\[[^\]\s]+\])(?::\d+)?$/u,
-            "must be host:port or nats://host:port, without credentials",
+            /^(?:(?:nats|tls):\/\/)?(?:[^\s/]+@)?(?:[^\s:/@]+|\[[^\]\s]+\])(?::\d+)?$/u,
+            "must be host:port or nats://host:port",
           ),
         "must be a list of addresses host:port",
       )
@@ -121,6 +121,12 @@ function contradictions(o: ResolvedNatsOptions, input: NatsOptions): readonly Co
     o.connection !== undefined || input.servers !== undefined,
     ["servers"],
     "must name at least one server, unless connection is given",
+  );
+  // Told at another place than the address, whose value would be shown.
+  check(
+    !o.servers.some((server) => server.includes("@")),
+    ["auth"],
+    "must hold the credentials; an address of servers has some in it",
   );
   for (const key of OF_THE_CONNECTION)
     check(

@@ -285,11 +285,8 @@ export class NatsTransport implements Transport {
     return { "nats.connection": this.#connection.health, ...Object.fromEntries(groups) };
   }
 
-  #groupHealth(subscription: NatsSubscription): ComponentHealth {
-    const sinceMs = this.#connection.health.sinceMs;
-    const givenUp = subscription instanceof SharedSubscription ? subscription.givenUp : 0;
-    if (givenUp === 0) return { status: "healthy", detail: "", sinceMs };
-    const detail = `the server gave up ${givenUp} messages after maxDeliver deliveries`;
-    return { status: "degraded", detail, sinceMs };
+  #groupHealth({ trouble }: NatsSubscription): ComponentHealth {
+    const { sinceMs } = this.#connection.health;
+    return { status: trouble === "" ? "healthy" : "degraded", detail: trouble, sinceMs };
   }
 }

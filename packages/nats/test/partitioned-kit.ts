@@ -13,7 +13,7 @@ export async function partitionedKit(version: NatsVersion): Promise<void> {
   const subject: ConformanceSubject = {
     name: `nats ${version}`,
     transport: (overrides) => lab.process({ partitions: 4, ...kitOptions(overrides) }),
-    timings: { takeoverMs: 15_000 },
+    timings: { stepMs: 20_000, takeoverMs: 15_000 },
     faults: version === "2.9.10" ? beforePurgesKept(faults) : faults,
   };
   const run = runConformance(subject, {

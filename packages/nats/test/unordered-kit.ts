@@ -12,7 +12,7 @@ export async function unorderedKit(version: NatsVersion): Promise<void> {
   const subject: ConformanceSubject = {
     name: `nats ${version} without partitions`,
     transport: (overrides) => lab.process(kitOptions(overrides)),
-    timings: { takeoverMs: 15_000 },
+    timings: { stepMs: 20_000, takeoverMs: 15_000 },
     faults: { crash: faults.crash, disconnect: faults.disconnect },
     skip: [
       "lag is truthful: with nothing committed it is everything for earliest and nothing for latest",

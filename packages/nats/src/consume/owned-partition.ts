@@ -76,6 +76,9 @@ export class OwnedPartition {
     void this.#feed.open();
   }
 
+  /** Why it is not being read although it should be; empty when all is well. */
+  trouble = "";
+
   /** Everything before is settled; `undefined` until the consumer is there. */
   get position(): number | undefined {
     return this.#books?.position;
@@ -182,9 +185,11 @@ export class OwnedPartition {
       wanted: () => this.#wanted(),
       received: (received) => this.#received(received),
       resumed: () => this.#parts.listener.moved(this),
+      began: () => (this.trouble = ""),
       failed: (error) => {
         const message = `the consumer of ${this.topic}[${this.partition}] cannot be had: ${textOf(error)}`;
         const init = { cause: error };
+        this.trouble = message;
         this.#parts.listener.stalled(this, new BusTransportError("BUS_TRANSPORT", message, init));
       },
     };

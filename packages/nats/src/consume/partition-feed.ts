@@ -22,6 +22,8 @@ export interface FeedListener {
   resumed(): void;
   /** The consumer cannot be had; it is tried again. */
   failed(error: unknown): void;
+  /** The consumer is there. */
+  began(): void;
 }
 
 /** What a feed is made of. */
@@ -121,6 +123,7 @@ export class PartitionFeed {
   #startPulls(): void {
     const { clock, consumers, group, lease, link, listener, random, stream } = this.#parts;
     this.#lastConsumerSequence = 0;
+    listener.began();
     const at = { ...lease, group };
     this.#pulls = new PullStream({
       link,

@@ -72,6 +72,11 @@ export class PartitionMember implements LeaseListener {
     return this.#abandoned;
   }
 
+  /** Why a partition is not being read although it should be; empty when all is well. */
+  get trouble(): string {
+    return [...this.#owned.values()].find(({ trouble }) => trouble !== "")?.trouble ?? "";
+  }
+
   /** What is wanted from now on: topics that are held are not read. */
   setTopics(topics: ReadonlyMap<string, TopicSubscription>): void {
     this.#topics = topics;

@@ -54,6 +54,11 @@ export class PartitionedSubscription implements TransportSubscription {
     this.#leasing = parts.createLeasing(this.#member);
   }
 
+  /** What health should know; empty when all is well. */
+  get trouble(): string {
+    return this.#member.trouble;
+  }
+
   /** Join the group. Errors: those of `Subscriber.subscribe`; then the subscription is closed. */
   async join(): Promise<void> {
     try {

@@ -56,9 +56,12 @@ export class SharedSubscription implements TransportSubscription {
     this.#heartbeat();
   }
 
-  /** Messages that the server has given up. */
-  get givenUp(): number {
-    return [...this.#reading.values()].reduce((sum, topic) => sum + topic.givenUp, 0);
+  /** What health should know; empty when all is well. */
+  get trouble(): string {
+    const givenUp = [...this.#reading.values()].reduce((sum, topic) => sum + topic.givenUp, 0);
+    return givenUp === 0
+      ? ""
+      : `the server gave up ${givenUp} messages after maxDeliver deliveries`;
   }
 
   /** Errors: those of `Subscriber.subscribe`; then the subscription is closed. */

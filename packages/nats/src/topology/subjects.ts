@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { BusConfigError } from "@bus/core";
 
 /** Longest name that file storage of a server takes for a folder, with room for an epoch. */
 const LONGEST_NAME = 200;
+const DIGEST_DIGITS = 32;
 
 /**
  * Check that a topic's name is a legal subject without wildcards.
@@ -61,16 +63,13 @@ function covers(pattern: string, subject: string): boolean {
 
 /**
  * The name of a durable consumer: `<durable>-<group>-<topic>`, with a partition and an epoch `…-<partition>-e<epoch>`.
- * What a name cannot hold is escaped, so that two places never share a name.
+ * What a name cannot hold is escaped, and what makes it too long becomes a digest, so that two places never share a name.
  */
 export function consumerName(durable: string, group: string, topic: string): string {
   const name = [durable, group, topic].map(escapedToken).join("-");
   if (name.length <= LONGEST_NAME) return name;
-  throw new BusConfigError(
-    "BUS_CONFIG",
-    `group ${group} and topic ${topic} make a consumer name of ${name.length} characters, at most ${LONGEST_NAME} can be stored`,
-    { details: { path: "group", value: group } },
-  );
+  const digest = createHash("sha256").update(name).digest("hex").slice(0, DIGEST_DIGITS);
+  return `${name.slice(0, LONGEST_NAME - DIGEST_DIGITS - 1)}-${digest}`;
 }
 
 /** A token of letters, digits and `_`, different for different texts. */
