@@ -49,12 +49,14 @@ export class ConfluentAdmin implements DriverAdmin {
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     for (const spec of specs) await this.#create(spec);
-    await this.#untilVisible(specs.map(({ topic }) => topic));
+    // A new topic is known a little later, and has leaders later still.
+    const topics = specs.map(({ topic }) => topic);
+    await this.#until(topics, isUsable);
   }
 
   async describeTopics(topics: readonly string[]): Promise<readonly TopicDescription[]> {
     const found = await this.#describe(topics);
-    const existing = found.filter(({ error }) => error?.code !== BROKER.unknownTopicOrPartition);
+    const existing = found.filter((topic) => !isMissing(topic));
     for (const topic of existing) throwIfRefused(topic);
     return existing.map(({ name, partitions }) => ({
       topic: name,
@@ -72,6 +74,8 @@ export class ConfluentAdmin implements DriverAdmin {
         ),
       );
     }
+    // Brokers may still know of it for a moment.
+    await this.#until(topics, isMissing);
   }
 
   /** @throws BusTransportError `BUS_TOPIC_MISSING`, `BUS_AUTHORIZATION` and others that keep a topic from being used. */
@@ -129,13 +133,13 @@ export class ConfluentAdmin implements DriverAdmin {
     );
   }
 
-  /** A new topic is known a little later, and has leaders later still. */
-  async #untilVisible(topics: readonly string[]): Promise<void> {
+  /** Wait until a change of topics is seen, but not for ever. */
+  async #until(topics: readonly string[], isSo: (topic: NativeTopic) => boolean): Promise<void> {
     const { clock } = this.#parts;
     const deadlineAtMs = clock.monotonicMs() + VISIBLE_TIMEOUT_MS;
     while (clock.monotonicMs() < deadlineAtMs) {
       const found = await this.#describe(topics);
-      if (found.every(isUsable)) return;
+      if (found.every((topic) => isSo(topic))) return;
       await wait(clock, LOOK_AGAIN_MS);
     }
   }
@@ -178,6 +182,10 @@ export class ConfluentAdmin implements DriverAdmin {
     }
     return answers;
   }
+}
+
+function isMissing({ error }: NativeTopic): boolean {
+  return error?.code === BROKER.unknownTopicOrPartition;
 }
 
 function isUsable({ error, partitions }: NativeTopic): boolean {

@@ -64,6 +64,7 @@ export class KafkajsAdmin implements DriverAdmin {
 
   async deleteTopics(topics: readonly string[]): Promise<void> {
     for (const topic of topics) await asked(`deleting topic ${topic}`, () => this.#delete(topic));
+    if (topics.length > 0) await asked("deleting topics", () => this.#untilGone(topics));
   }
 
   async describeTopics(topics: readonly string[]): Promise<readonly TopicDescription[]> {
@@ -147,6 +148,16 @@ export class KafkajsAdmin implements DriverAdmin {
       while (!(await this.#sees(nodeId, topics)) && this.#clock.monotonicMs() < deadlineMs) {
         await wait(this.#clock, LOOK_AGAIN_MS);
       }
+    }
+  }
+
+  /** Brokers may know of a deleted topic for a moment. */
+  async #untilGone(topics: readonly string[]): Promise<void> {
+    const deadlineMs = this.#clock.monotonicMs() + VISIBLE_TIMEOUT_MS;
+    while (this.#clock.monotonicMs() < deadlineMs) {
+      const found = await this.#connection.metadata(topics);
+      if (found.every(({ errorCode }) => errorCode === UNKNOWN_TOPIC_OR_PARTITION)) return;
+      await wait(this.#clock, LOOK_AGAIN_MS);
     }
   }
 
