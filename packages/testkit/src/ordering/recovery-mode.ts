@@ -56,9 +56,9 @@ async function flips(lab: Lab, subject: OrderingSubject): Promise<void> {
   });
   const { transport } = await lab.publisher();
   for (let flip = 0; flip < FLIPS; flip++) {
-    await publishNumbered(transport, { topic, keys: KEYS, perKey: 2, from: flip * 2 }, [ledger]);
     bus.setRecoveryMode(flip % 2 === 1);
     const before = consumer.handled;
+    await publishNumbered(transport, { topic, keys: KEYS, perKey: 2, from: flip * 2 }, [ledger]);
     await lab.until(() => consumer.handled > before, "a message to be handled after a switch");
   }
   await closeBooks(lab, ledger, options);
