@@ -35,6 +35,11 @@ interface RawMessage {
   readonly value: Buffer | null;
 }
 
+interface RawReport {
+  readonly opaque: number;
+  readonly offset: number;
+}
+
 interface RawProducer extends RawClient {
   setPollInBackground(isOn: boolean): void;
   produce(...record: readonly unknown[]): void;
@@ -113,7 +118,7 @@ export function rawConfluentConsumer({ brokers, topic, messages }: ConsumeJob): 
   };
 }
 
-/** One `produce` a message with a delivery report each, idempotent, at most 10,000 unacknowledged. */
+/** One `produce` a message, idempotent, at most 10,000 unacknowledged; its report tells which message has which offset. */
 export function rawConfluentPublisher({ brokers, topic, messages }: PublishJob): Contender {
   return {
     name: "raw confluent, produce and delivery report",
@@ -133,16 +138,17 @@ export function rawConfluentPublisher({ brokers, topic, messages }: PublishJob):
       await new Promise<void>((resolve) =>
         producer.getMetadata({ topic: name, timeout: 5_000 }, () => resolve()),
       );
-      const headers = WORKLOAD_HEADERS.map(([header, value]) => ({ [header]: Buffer.from(value) }));
       let outstanding = 0;
       let wake: () => void = () => undefined;
-      producer.on("delivery-report", (error: Error | null) => {
+      const offsets = new Float64Array(messages.length).fill(-1);
+      producer.on("delivery-report", (error: Error | null, report: RawReport) => {
         if (error !== null && error !== undefined) throw error;
+        offsets[report.opaque] = report.offset;
         outstanding--;
         if (outstanding === 5_000 || outstanding === 0) wake();
       });
       const measurement = await measure(messages.length, async () => {
-        for (const { key, value } of messages) {
+        for (const [index, { key, value }] of messages.entries()) {
           outstanding++;
           producer.produce(
             name,
@@ -150,13 +156,14 @@ export function rawConfluentPublisher({ brokers, topic, messages }: PublishJob):
             Buffer.from(value),
             Buffer.from(key),
             Date.now(),
-            undefined,
-            headers,
+            index,
+            WORKLOAD_HEADERS.map(([header, bytes]) => ({ [header]: Buffer.from(bytes) })),
           );
           if (outstanding === 10_000) await new Promise<void>((resolve) => void (wake = resolve));
         }
         while (outstanding > 0) await new Promise<void>((resolve) => void (wake = resolve));
       });
+      if (offsets.includes(-1)) throw new Error("run is void: a message has no offset");
       await new Promise<void>((resolve) => producer.disconnect(resolve));
       return measurement;
     },
