@@ -48,9 +48,11 @@ export class PartitionMember implements LeaseListener {
   readonly #committer: AckCommitter;
   readonly #owned = new Map<string, OwnedPartition>();
   readonly #pausedByScheduler = new Set<string>();
+  readonly #stopListening: () => void;
   #topics: ReadonlyMap<string, TopicSubscription> = new Map();
   #drainBudgetMs: number;
   #handingOver = 0;
+  #hasLost = false;
   #abandoned = 0;
   #onLeft: (() => void)[] = [];
   #cancelHeartbeat: (() => void) | undefined;
@@ -64,6 +66,10 @@ export class PartitionMember implements LeaseListener {
       maxBytes: options.maxInFlightBytes,
     });
     this.#committer = new AckCommitter({ group, clock: host.clock, link, emit: host.emit });
+    this.#stopListening = link.listen({
+      connected: () => this.#lostAreOver(),
+      disconnected: () => undefined,
+    });
     this.#heartbeat();
   }
 
@@ -122,6 +128,7 @@ export class PartitionMember implements LeaseListener {
 
   close(): void {
     this.#cancelHeartbeat?.();
+    this.#stopListening();
     this.#committer.close();
     for (const partition of this.#owned.values()) partition.end();
     this.#owned.clear();
@@ -174,8 +181,17 @@ export class PartitionMember implements LeaseListener {
     if (partition === undefined) return;
     this.#forget(key, partition);
     host.emit({ kind: "revoked", group, partitions: [plain(lease)], lost: true });
+    this.#hasLost = true;
+    if (this.#parts.link.isConnected) this.#lostAreOver();
     // Unlike a membership, a lease that was lost needs nothing to be built anew.
     if (this.#handingOver === 0) host.emit({ kind: "assigned", group, partitions: [] });
+  }
+
+  /** Whoever hears of a loss waits for what comes after it, which may be nothing. */
+  #lostAreOver(): void {
+    if (!this.#hasLost) return;
+    this.#hasLost = false;
+    this.#parts.host.emit({ kind: "assigned", group: this.#parts.group, partitions: [] });
   }
 
   failed(error: unknown): void {
