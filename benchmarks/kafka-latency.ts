@@ -28,6 +28,8 @@ export interface LatencyPath {
 const PER_SECOND = 500;
 const TICK_MS = 2;
 const WARM_UP = 500;
+/** Number of a message that only tells that the way is open. */
+const PROBE = 0xffff_ffff;
 
 /** kafkajs: one `send` of the partition at a time, which is what loses nothing; `eachBatch`; commits are not part of the way. */
 export const rawKafkajsLatency: LatencyContender = {
@@ -113,15 +115,22 @@ export async function measureLatency(
   const sentAtMs = new Float64Array(messages + WARM_UP);
   const tookMs: number[] = [];
   let open = messages + WARM_UP;
+  let isOpen = false;
   let done: () => void = () => undefined;
   const all = new Promise<void>((resolve) => void (done = resolve));
   const arrived = (value: Uint8Array): void => {
     const index = new DataView(value.buffer, value.byteOffset).getUint32(0);
+    if (index === PROBE) {
+      isOpen = true;
+      return;
+    }
     if (index >= WARM_UP) tookMs.push(performance.now() - (sentAtMs[index] ?? 0));
     open--;
     if (open === 0) done();
   };
   const path = await contender.open({ ...place, arrived });
+  path.publish(numbered(PROBE));
+  while (!isOpen) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
   const startedMs = performance.now();
   for (let index = 0; index < messages + WARM_UP;) {
     const due = Math.min(
@@ -129,8 +138,7 @@ export async function measureLatency(
       messages + WARM_UP,
     );
     for (; index < due; index++) {
-      const value = new Uint8Array(256);
-      new DataView(value.buffer).setUint32(0, index);
+      const value = numbered(index);
       sentAtMs[index] = performance.now();
       path.publish(value);
     }
@@ -141,6 +149,12 @@ export async function measureLatency(
   const sorted = tookMs.toSorted((left, right) => left - right);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
   return { name: contender.name, p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+function numbered(index: number): Uint8Array {
+  const value = new Uint8Array(256);
+  new DataView(value.buffer).setUint32(0, index);
+  return value;
 }
 
 /** Print percentiles, with the ratio of p99 to the first one's. */
