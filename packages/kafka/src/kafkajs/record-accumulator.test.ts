@@ -28,6 +28,16 @@ test("a record waits for others as long as the linger time, and then is ready", 
   expect(readyPartitions()).toEqual([0]);
 });
 
+test("without linger what came in one turn is ready at its end, and no timer makes it wait", async () => {
+  const { clock, accumulator, heard, readyPartitions } = lab({}, 0);
+  accumulator.add(new FakeRecord(1));
+  accumulator.add(new FakeRecord(2));
+  expect(heard.ready).toBe(0);
+  await turn();
+  expect([heard.ready, clock.pending]).toEqual([1, 0]);
+  expect(readyPartitions()).toEqual([0]);
+});
+
 test("a full batch is ready at once, at the end of the turn, by messages and by bytes", async () => {
   const byCount = lab({ maxMessages: 2 });
   byCount.accumulator.add(new FakeRecord(1));

@@ -91,9 +91,12 @@ export class RecordAccumulator {
   }
 
   #begin(queue: PartitionQueue): void {
+    const { clock, lingerMs } = this.#parts;
     this.#active.add(queue);
-    queue.lingerUntilMs = this.#parts.clock.monotonicMs() + this.#parts.lingerMs;
-    this.#arm(Math.min(this.#timerAtMs, queue.lingerUntilMs));
+    queue.lingerUntilMs = clock.monotonicMs() + lingerMs;
+    // The shortest timer of the machine takes a millisecond.
+    if (lingerMs === 0) this.signal();
+    else this.#arm(Math.min(this.#timerAtMs, queue.lingerUntilMs));
   }
 
   #queueOf({ topic, partition }: OutgoingRecord): PartitionQueue {
