@@ -147,3 +147,31 @@ test.each([
   expect([member.handled, ledger.duplicates]).toEqual([4, 0]);
   await member.close();
 });
+
+test.each([
+  ["with partitions", { partitions: 2 }, "kept"],
+  ["without partitions", {}, "free"],
+] as const)(
+  "consumers that somebody deletes under load are made again %s, and nothing is lost",
+  async (...row) => {
+    const [, own, order] = row;
+    await using lab = await NatsLab.start({ processes: 3 });
+    const ledger = createLedger();
+    const where = { topic: "deleted", group: "g", ledger };
+    const member = await startMember(lab.process(own), { ...where, handlerMs: 1 });
+    const load = await startLoad(lab.process(own), { ...where, keys: 16, perCall: 20, pauseMs: 5 });
+    for (let round = 0; round < 3; round += 1) {
+      const { handled } = member;
+      await until(() => member.handled > handled + 200, {
+        timeoutMs: 20_000,
+        what: "messages to be handled",
+      });
+      for await (const { name } of lab.manager.consumers.list("bus"))
+        await lab.manager.consumers.delete("bus", name);
+    }
+    const published = await load.stop();
+    await closeBooks(lab.process(own), { group: "g", ledger }, { order });
+    figures({ published, duplicates: ledger.duplicates });
+    await member.close();
+  },
+);

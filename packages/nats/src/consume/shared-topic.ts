@@ -6,7 +6,7 @@ import type {
   Settlement,
   TransportEvent,
 } from "@bus/core";
-import { wait } from "@bus/core/adapter";
+import { backOffMs, wait } from "@bus/core/adapter";
 import type { GateShare, InFlightGate } from "@bus/core/adapter";
 import type { LinkSubscription, NatsLink } from "../client/nats-link.ts";
 import type { SharedConsumer } from "../topology/shared-consumers.ts";
@@ -24,6 +24,7 @@ const GIVE_BACK_MS = 1;
 const OFFER_AGAIN_MS = 1_000;
 /** How long handlers that were told to stop may take to end. */
 const ABORT_GRACE_MS = 250;
+const REOPEN = Object.freeze({ baseMs: 200, maxMs: 5_000, jitter: 0.2 });
 const ACK = Buffer.from("+ACK");
 const WORKING = Buffer.from("+WPI");
 
@@ -84,7 +85,8 @@ export class SharedTopic {
     if (this.#pulls !== undefined || this.#isGone) return;
     const { clock, consumer, link, random, stream } = this.#parts;
     this.#isDraining = false;
-    this.#ownership = this.#newOwnership();
+    // Deliveries that are running while the consumer is made again stay with theirs.
+    if (this.#ownership.draining.aborted) this.#ownership = this.#newOwnership();
     this.#pulls = new PullStream({
       link,
       clock,
@@ -185,15 +187,28 @@ export class SharedTopic {
     };
   }
 
+  /** Somebody has deleted the consumer: go on with the first message that this process has not done. */
   async #recreate(): Promise<void> {
+    const { clock, consumer, random } = this.#parts;
     this.#pulls?.stop();
     this.#pulls = undefined;
-    await this.#parts.consumer
-      .open()
-      .catch((error: unknown) =>
-        this.#warn(`consumer of ${this.topic} cannot be made again`, error),
-      );
+    for (let attempt = 1; !this.#isDraining && !this.#isGone; attempt += 1) {
+      try {
+        await consumer.open(this.#position());
+        break;
+      } catch (error) {
+        this.#warn(`consumer of ${this.topic} cannot be made again`, error);
+        await wait(clock, backOffMs(attempt, REOPEN, random), this.#ownership.draining);
+      }
+    }
     if (!this.#isDraining) this.start();
+  }
+
+  #position(): number | undefined {
+    if (this.#lastSequence === 0) return undefined;
+    const open = [...this.#inFlight.keys(), ...this.#attempts.keys()];
+    for (const { ack } of this.#queue) open.push(ack.streamSequence);
+    return Math.min(this.#lastSequence + 1, ...open);
   }
 
   #wanted(): number {

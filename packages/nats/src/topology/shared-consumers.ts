@@ -38,10 +38,15 @@ export class SharedConsumer {
     this.name = consumerName(at.settings.durable, at.group, at.topic);
   }
 
-  /** Have the consumer as configured; one that exists keeps its position. @throws BusTransportError `BUS_NO_OFFSET` */
-  async open(): Promise<void> {
+  /**
+   * Have the consumer as configured; one that exists keeps its position.
+   *
+   * @param position - First sequence of a new one, for a group that has been at work; by its start position when absent.
+   * @throws BusTransportError `BUS_NO_OFFSET`
+   */
+  async open(position?: number): Promise<void> {
     const found = await this.#admin.find(this.name);
-    const start = found === undefined ? await this.#start() : found.config.opt_start_seq;
+    const start = found?.config.opt_start_seq ?? position ?? (await this.#start());
     const wanted = this.#config(start);
     if (found === undefined || isOtherwise(found.config, wanted)) await this.#admin.put(wanted);
   }
