@@ -100,7 +100,7 @@ export class PartitionFeed {
     this.incarnation += 1;
     const { consumers, group, lease, listener } = this.#parts;
     await this.#patiently(async () => {
-      await consumers.recreate({ ...lease, group }, listener.reopening());
+      await consumers.restore({ ...lease, group }, listener.reopening());
       this.#isReopening = false;
       if (!this.#isStopped) this.#startPulls();
     });

@@ -97,6 +97,12 @@ export class ConsumerAdmin {
     return this.#names;
   }
 
+  /** Names of all consumers of the stream as they are now. */
+  namesNow(): Promise<readonly string[]> {
+    this.#names = undefined;
+    return this.names();
+  }
+
   async #list(): Promise<readonly string[]> {
     interface Page {
       readonly total: number;

@@ -1,3 +1,4 @@
+import { BusTransportError } from "@bus/core";
 import type { ConsumerAdmin, ConsumerInfo } from "./consumer-admin.ts";
 import { consumerName, subjectOf } from "./subjects.ts";
 
@@ -57,6 +58,22 @@ export class PartitionConsumers {
     return start;
   }
 
+  /**
+   * As `recreate`, for a consumer that is missing or has lost deliveries.
+   *
+   * @throws BusTransportError `BUS_FENCED` when somebody has taken the partition over: then that is why.
+   */
+  async restore(at: GroupPartition & { readonly epoch: number }, start: number): Promise<void> {
+    const newest = (await this.#epochs(at, this.#admin.namesNow())).at(-1) ?? 0;
+    if (newest > at.epoch)
+      throw new BusTransportError(
+        "BUS_FENCED",
+        `${at.topic}[${at.partition}] was taken over in epoch ${newest}, this is epoch ${at.epoch}`,
+        { details: { ...at, newest } },
+      );
+    await this.recreate(at, start);
+  }
+
   /** Have the consumer of an epoch begin anew; what it had delivered and nobody acknowledged comes again. */
   async recreate(at: GroupPartition & { readonly epoch: number }, start: number): Promise<void> {
     const name = this.nameOf(at, at.epoch);
@@ -96,18 +113,21 @@ export class PartitionConsumers {
     return `${this.#prefix(at)}${epoch}`;
   }
 
+  /** Consumers of former epochs, and the one of the last epoch, whether it is there or not. */
   async #olderThan(over: TakeOver): Promise<readonly string[]> {
-    const previous = over.epoch - 1;
-    if (previous > 0 && (await this.find(over, previous)) !== undefined)
-      return [this.nameOf(over, previous)];
-    const epochs = await this.#epochs(over);
-    return epochs.filter((epoch) => epoch < over.epoch).map((epoch) => this.nameOf(over, epoch));
+    const epochs = (await this.#epochs(over)).filter((epoch) => epoch < over.epoch);
+    // Made lately, it may be missing in a list that is not quite new.
+    const last = over.epoch - 1;
+    if (last > 0 && !epochs.includes(last)) epochs.push(last);
+    return epochs.map((epoch) => this.nameOf(over, epoch));
   }
 
-  async #epochs(at: GroupPartition): Promise<readonly number[]> {
+  async #epochs(
+    at: GroupPartition,
+    names: Promise<readonly string[]> = this.#admin.names(),
+  ): Promise<number[]> {
     const prefix = this.#prefix(at);
-    const names = await this.#admin.names();
-    return names
+    return (await names)
       .filter((name) => name.startsWith(prefix))
       .map((name) => Number(name.slice(prefix.length)))
       .toSorted((a, b) => a - b);
