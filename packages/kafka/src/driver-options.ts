@@ -98,7 +98,7 @@ export interface ConsumerOptions {
 export interface UnreadableRange extends TopicPartition {
   /** The offset at which the partition stands still, as health and the warning tell it, or one below. */
   readonly from: number;
-  /** Where to go on. */
+  /** Where to go on; at most the end of the partition. */
   readonly to: number;
 }
 

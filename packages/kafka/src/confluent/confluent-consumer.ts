@@ -168,7 +168,22 @@ export class ConfluentConsumer implements DriverConsumer {
   }
 
   #changed(what: "assigned" | "revoked"): void {
-    this.#joining?.changed(what, new Set(this.#flow.partitions.map(({ topic }) => topic)));
+    const owned = new Set(this.#flow.partitions.map(({ topic }) => topic));
+    this.#joining?.changed(what, owned);
+    if (what === "revoked" && this.#joining === undefined) void this.#lookForMissing(owned);
+  }
+
+  /** A topic of which nothing is owned any more may have been deleted, of which the client itself says nothing. */
+  async #lookForMissing(owned: ReadonlySet<string>): Promise<void> {
+    for (const topic of this.#topics.keys()) {
+      if (owned.has(topic) || this.#closing.signal.aborted) continue;
+      try {
+        await this.#parts.explainTopic(topic);
+      } catch (error) {
+        if (BusError.is(error, "BUS_TOPIC_MISSING"))
+          this.#warn(BROKER.unknownTopicOrPartition, error);
+      }
+    }
   }
 
   #failed(session: GroupSession, cause: unknown): void {
