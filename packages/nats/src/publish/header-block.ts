@@ -15,6 +15,9 @@ export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
 const FIRST_LINE = "NATS/1.0\r\n";
 const IMPOSSIBLE = "Nats-Rollup: none";
 const KEY = "Bus-Key";
+const BEGIN = `${FIRST_LINE}${MESSAGE_ID_HEADER}: `;
+const BEGIN_BYTES = Buffer.from(BEGIN);
+const KEY_BYTES = Buffer.from(`${KEY}: `);
 const TOMBSTONE = "Bus-Tombstone";
 const TIMESTAMP = "Bus-Timestamp";
 /** Says that names and values of this block are percent-encoded where they need it. */
@@ -54,21 +57,26 @@ export function encodeHeaderBlock(message: OutgoingMessage, messageId: string): 
     else if (PLAIN_NAME.test(name) && isPlain(bytes)) valuesBytes += name.length + bytes.length + 4;
     else isEscaped = true;
   }
-  let block = `${FIRST_LINE}${MESSAGE_ID_HEADER}: ${ownId === undefined ? messageId : plainId(ownId)}\r\n`;
-  if (value === null) block += `${TOMBSTONE}: 1\r\n`;
-  if (timestampMs !== undefined) block += `${TIMESTAMP}: ${timestampMs}\r\n`;
+  let marks = value === null ? `${TOMBSTONE}: 1\r\n` : "";
+  if (timestampMs !== undefined) marks += `${TIMESTAMP}: ${timestampMs}\r\n`;
   if (isEscaped || ownId !== undefined || (key !== null && !isPlainKey(key)))
-    return encodeEscaped(message, block, isEscaped);
-  if (key !== null) block += `${KEY}: `;
-  const keyBytes = key === null ? 0 : key.length + 2;
-  const bytes = Buffer.allocUnsafe(block.length + keyBytes + valuesBytes + 2);
-  let at = putText(bytes, 0, block);
-  if (key !== null) at = putLineEnd(bytes, putBytes(bytes, at, key));
+    return encodeEscaped(message, {
+      id: ownId === undefined ? messageId : plainId(ownId),
+      marks,
+      isEscaped,
+    });
+  const keyBytes = key === null ? 0 : KEY_BYTES.length + key.length + 2;
+  const fixedBytes = BEGIN_BYTES.length + messageId.length + 2 + marks.length + 2;
+  const bytes = Buffer.allocUnsafe(fixedBytes + keyBytes + valuesBytes);
+  let at = putText(bytes, putBytes(bytes, 0, BEGIN_BYTES), messageId);
+  at = putText(bytes, putLineEnd(bytes, at), marks);
+  if (key !== null) at = putLineEnd(bytes, putBytes(bytes, putBytes(bytes, at, KEY_BYTES), key));
   for (const [name, headerValue] of headers) {
     if (name === MESSAGE_ID_HEADER) continue;
     at = putText(bytes, at, name);
-    at = putText(bytes, at, ": ");
-    at = putLineEnd(bytes, putBytes(bytes, at, headerValue));
+    bytes[at] = COLON;
+    bytes[at + 1] = SPACE;
+    at = putLineEnd(bytes, putBytes(bytes, at + 2, headerValue));
   }
   putLineEnd(bytes, at);
   return bytes;
@@ -121,9 +129,11 @@ export function decodeHeaderBlock(block: Uint8Array): DecodedHeaderBlock {
   return { headers, key, isTombstone, timestampMs };
 }
 
-function encodeEscaped(message: OutgoingMessage, first: string, isEscaped: boolean): Uint8Array {
-  const { key, headers } = message;
-  let block = first;
+function encodeEscaped(
+  { key, headers }: OutgoingMessage,
+  { id, marks, isEscaped }: { id: string; marks: string; isEscaped: boolean },
+): Uint8Array {
+  let block = `${BEGIN}${id}\r\n${marks}`;
   if (key !== null) block += `${KEY}: ${isPlainKey(key) ? latin1(key) : escapeBytes(key)}\r\n`;
   if (isEscaped) block += `${ESCAPED}: 1\r\n`;
   for (const [name, bytes] of headers) {

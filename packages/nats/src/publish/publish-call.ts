@@ -4,7 +4,7 @@ import type { BusError, PublishOutcome, PublishReceipt } from "@bus/core";
 /** The messages of one call of `publish`, until each has an outcome. */
 export class PublishCall {
   readonly receipts: Promise<readonly PublishReceipt[]>;
-  readonly #receipts: (PublishReceipt | undefined)[] = [];
+  #receipts: (PublishReceipt | undefined)[] | undefined;
   readonly #size: number;
   #errors: Map<number, BusError> | undefined;
   #open: number;
@@ -22,6 +22,8 @@ export class PublishCall {
   }
 
   stored(index: number, receipt: PublishReceipt): void {
+    if (this.#size === 1) return this.#resolve([receipt]);
+    this.#receipts ??= [];
     this.#receipts[index] = receipt;
     this.#ended();
   }
@@ -44,7 +46,7 @@ export class PublishCall {
     const outcomes: PublishOutcome[] = [];
     for (let index = 0; index < this.#size; index += 1) {
       const error = errors.get(index);
-      const receipt = this.#receipts[index];
+      const receipt = this.#receipts?.[index];
       if (error !== undefined) outcomes.push({ kind: "failed", error });
       else if (receipt !== undefined) outcomes.push({ kind: "stored", receipt });
     }
