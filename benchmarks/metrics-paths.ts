@@ -8,16 +8,17 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { AlwaysOffSampler, NoopSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Sampler } from "@opentelemetry/sdk-trace";
 import { createBusCore } from "../packages/core/src/bus/bus-core.ts";
+import type { BusCore } from "../packages/core/src/bus/bus-core.ts";
 import { busOptions } from "../packages/core/src/bus/bus-options.ts";
 import { BusPublishing } from "../packages/core/src/bus/bus-publishing.ts";
 import { createDecoder } from "../packages/core/src/consume/decode-message.ts";
 import { FailureChain } from "../packages/core/src/consume/failure-chain.ts";
 import { GroupConsumer } from "../packages/core/src/consume/group-consumer.ts";
 import { PartitionScheduler } from "../packages/core/src/consume/partition-scheduler.ts";
-import { createRun } from "../packages/core/src/consume/run-delivery.ts";
+import type { Finish } from "../packages/core/src/consume/failure-chain.ts";
+import { createFinish, createRun } from "../packages/core/src/consume/run-delivery.ts";
 import { RunningHandlers } from "../packages/core/src/consume/running-handlers.ts";
-import { ACK } from "../packages/core/src/contracts/delivery.ts";
-import type { SubscriptionSpec } from "../packages/core/src/contracts/scheduler.ts";
+import type { RunDelivery, SubscriptionSpec } from "../packages/core/src/contracts/scheduler.ts";
 import { validateOptions } from "../packages/core/src/options/validate-options.ts";
 
 /** Something that handles or publishes so many messages. */
@@ -168,39 +169,22 @@ async function scraped(): Promise<Path> {
   };
 }
 
-/** What core does for a message, wired as core wires it, with everything left out that counts or times. */
+/** What core does for a message, wired as core wires it, with counters that count nothing and without a timer. */
 async function consumeWithoutMetrics(): Promise<Path> {
   const source = new Source();
   const core = coreOf(source);
-  const { clock, logger, random, reporter, hub, transport } = core;
-  const spec: SubscriptionSpec = {
-    topic: "bench",
-    group: "bench",
-    ordering: "partition",
-    concurrency: 64,
-    plugins: {},
-  };
+  const { clock, reporter, hub, transport } = core;
   const running = new RunningHandlers({
     group: "bench",
     clock,
-    logger,
+    logger: core.logger,
     recovery: undefined,
     maxProcessingTimeMs: 300_000,
     onOverdue: () => undefined,
   });
-  const finish = (delivery: Delivery): void => delivery.settle(ACK);
-  const policies = { retryPolicy: undefined, deadLetterPolicy: undefined, nackUpToMs: undefined };
-  const failures = new FailureChain({ spec, clock, random, reporter, finish, ...policies });
-  const run = createRun({
-    decode: createDecoder(topic),
-    handler: core.diagnostics.traceHandler(handle, spec),
-    running,
-    failures,
-    finish,
-    timer: { begin: () => undefined } as never, // what is never begun is never ended
-  });
+  const scheduler = new PartitionScheduler(uncountedRun(core, running));
   const consumer = new GroupConsumer({ group: "bench", transport, clock, reporter, hub });
-  await consumer.add({ spec, scheduler: new PartitionScheduler(run), startFrom: undefined });
+  await consumer.add({ spec: SPEC, scheduler, startFrom: undefined });
   await consumer.start();
   return {
     run: (messages) => source.deliver(messages),
@@ -209,6 +193,34 @@ async function consumeWithoutMetrics(): Promise<Path> {
       await consumer.close({ drainTimeoutMs: 0 });
     },
   };
+}
+
+const SPEC: SubscriptionSpec = {
+  topic: "bench",
+  group: "bench",
+  ordering: "partition",
+  concurrency: 64,
+  plugins: {},
+};
+
+function uncountedRun(core: BusCore, running: RunningHandlers): RunDelivery {
+  const { clock, random, reporter, hub, diagnostics } = core;
+  const none = { add: () => undefined };
+  const outcomes = { ack: none, nack: none, aborted: none, dead_lettered: none, skipped: none };
+  const settle = createFinish({ spec: SPEC, hub, reporter, outcomes });
+  const finish: Finish = (delivery, outcome, redeliverAfterMs) => {
+    settle(delivery, outcome, redeliverAfterMs);
+    diagnostics.settled(delivery, SPEC, outcome);
+  };
+  const policies = { retryPolicy: undefined, deadLetterPolicy: undefined, nackUpToMs: undefined };
+  return createRun({
+    decode: createDecoder(topic),
+    handler: diagnostics.traceHandler(handle, SPEC),
+    running,
+    failures: new FailureChain({ spec: SPEC, clock, random, reporter, finish, ...policies }),
+    finish,
+    timer: { begin: () => undefined } as never, // what is never begun is never ended
+  });
 }
 
 async function publish(plugins: readonly Plugin<object>[]): Promise<Path> {
@@ -242,7 +254,7 @@ async function publishAll(
   }
 }
 
-function coreOf(source: Source): ReturnType<typeof createBusCore> {
+function coreOf(source: Source): BusCore {
   return createBusCore(
     validateOptions(busOptions, { transport: source.configured }, "createEventBus"),
   );
