@@ -33,7 +33,7 @@ const manager = await connection.jetstreamManager();
 const publish = {
   servers,
   partitions: PARTITIONS,
-  messages: workload.slice(0, MESSAGES),
+  workload,
   topic: async (): Promise<string> => {
     await filler.publish(benchTopic("publish"), new Uint8Array(1));
     await manager.streams.purge(STREAM);

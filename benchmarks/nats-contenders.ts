@@ -8,7 +8,7 @@ import { benchTopic, FirstToLast } from "./kafka-contenders.ts";
 import { measure } from "./side-by-side.ts";
 import type { Contender } from "./side-by-side.ts";
 import { WORKLOAD_HEADERS, WorkloadCheck } from "./workload.ts";
-import type { WorkloadMessage } from "./workload.ts";
+import type { Workload, WorkloadMessage } from "./workload.ts";
 
 /** The stream of all runs. */
 export const STREAM = "bench";
@@ -19,9 +19,19 @@ const WINDOW = 1_024;
 export interface NatsPublishJob {
   readonly servers: readonly string[];
   readonly partitions: number;
-  readonly messages: readonly WorkloadMessage[];
+  /** Made in slices while they are published: kept in memory they would make every garbage collection of a run dearer. */
+  readonly workload: Workload;
   /** A topic whose subjects the stream has, and nothing else stored. */
   readonly topic: () => Promise<string>;
+}
+
+/** Messages of a slice. */
+const SLICE = 1_000;
+
+function* messagesOf(workload: Workload): Generator<readonly [number, WorkloadMessage]> {
+  for (let from = 0; from < workload.length; from += SLICE)
+    for (const [index, message] of workload.slice(from, from + SLICE).entries())
+      yield [from + index, message];
 }
 
 /** What a raw publisher writes beside the value. */
@@ -39,7 +49,7 @@ function headersOf({ key }: WorkloadMessage, id: string): MsgHdrs {
 
 /** The fastest way with the client alone: one inbox of our own, a window, no promise and no timer a message. */
 export function rawPipeline(job: NatsPublishJob, written: RawHeaders): Contender {
-  const { servers, partitions, messages } = job;
+  const { servers, partitions, workload } = job;
   const what = written === "none" ? "no headers, no ids" : "3 headers, key, message ids";
   return {
     name: `raw client, own acknowledgement inbox, ${what}`,
@@ -58,8 +68,8 @@ export function rawPipeline(job: NatsPublishJob, written: RawHeaders): Contender
           if (outstanding < WINDOW) wake();
         },
       });
-      const measurement = await measure(messages.length, async () => {
-        for (const [index, message] of messages.entries()) {
+      const measurement = await measure(workload.length, async () => {
+        for (const [index, message] of messagesOf(workload)) {
           if (outstanding >= WINDOW) await new Promise<void>((resolve) => void (wake = resolve));
           outstanding += 1;
           const subject = `${topic}.${partitionOf(message.key, partitions)}`;
@@ -81,7 +91,7 @@ export function rawPipeline(job: NatsPublishJob, written: RawHeaders): Contender
 export function windowedPublish({
   servers,
   partitions,
-  messages,
+  workload,
   topic,
 }: NatsPublishJob): Contender {
   return {
@@ -90,14 +100,14 @@ export function windowedPublish({
       const name = await topic();
       const connection = await connect({ servers: [...servers], noAsyncTraces: true });
       const jetstream = connection.jetstream();
-      const measurement = await measure(messages.length, async () => {
+      const measurement = await measure(workload.length, async () => {
         let outstanding = 0;
         let wake: () => void = () => undefined;
         const stored = (): void => {
           outstanding -= 1;
           wake();
         };
-        for (const [index, message] of messages.entries()) {
+        for (const [index, message] of messagesOf(workload)) {
           if (outstanding >= WINDOW) await new Promise<void>((resolve) => void (wake = resolve));
           outstanding += 1;
           const subject = `${name}.${partitionOf(message.key, partitions)}`;
@@ -113,21 +123,21 @@ export function windowedPublish({
 }
 
 /** The bus: one call a message, at most 2,048 without an outcome. */
-export function busPublisher({ servers, partitions, messages, topic }: NatsPublishJob): Contender {
+export function busPublisher({ servers, partitions, workload, topic }: NatsPublishJob): Contender {
   return {
     name: "@bus/nats, one call a message",
     async run() {
       const target = benchTopic(await topic());
       const bus = createEventBus({ transport: nats(options(servers, { partitions })) });
       await bus.start();
-      const measurement = await measure(messages.length, async () => {
+      const measurement = await measure(workload.length, async () => {
         let outstanding = 0;
         let wake: () => void = () => undefined;
         const published = (): void => {
           outstanding -= 1;
           if (outstanding === WINDOW || outstanding === 0) wake();
         };
-        for (const { key, value } of messages) {
+        for (const [, { key, value }] of messagesOf(workload)) {
           outstanding += 1;
           void bus.publish(target, value, { key, headers: WORKLOAD_HEADERS }).then(published);
           if (outstanding === 2 * WINDOW)

@@ -251,11 +251,15 @@ export class SubjectLane {
   }
 
   #dropOvertaken(): void {
-    for (let one = this.#first; one !== undefined; one = one.next) {
-      if (one.state !== "refused" || !one.isOvertaken) continue;
-      this.#unlink(one);
-      one.state = "ended";
-      this.#parts.overtaken(one);
+    let one = this.#first;
+    while (one !== undefined) {
+      const { next }: PendingMessage = one;
+      if (one.state === "refused" && one.isOvertaken) {
+        this.#unlink(one);
+        one.state = "ended";
+        this.#parts.overtaken(one);
+      }
+      one = next;
     }
   }
 
@@ -265,5 +269,8 @@ export class SubjectLane {
     else previous.next = next;
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
+    // An old message that is not collected yet would keep every later one of its lane from being collected.
+    message.previous = undefined;
+    message.next = undefined;
   }
 }
