@@ -14,6 +14,8 @@ import type { Workload, WorkloadMessage } from "./workload.ts";
 export const STREAM = "bench";
 /** Transmissions that wait for an acknowledgement, in every publisher. */
 const WINDOW = 1_024;
+/** Calls that are open when more are made, on the bus. */
+const REFILL = 896;
 
 /** Messages to publish. */
 export interface NatsPublishJob {
@@ -122,7 +124,7 @@ export function windowedPublish({
   };
 }
 
-/** The bus: one call a message, at most 2,048 without an outcome. */
+/** The bus: one call a message, as many without an outcome as the others have. */
 export function busPublisher({ servers, partitions, workload, topic }: NatsPublishJob): Contender {
   return {
     name: "@bus/nats, one call a message",
@@ -135,7 +137,7 @@ export function busPublisher({ servers, partitions, workload, topic }: NatsPubli
         let wake: () => void = () => undefined;
         const published = (): void => {
           outstanding -= 1;
-          if (outstanding === WINDOW || outstanding === 0) wake();
+          if (outstanding === REFILL || outstanding === 0) wake();
         };
         for (const [, { key, value }] of messagesOf(workload)) {
           outstanding += 1;
