@@ -25,6 +25,8 @@ export const ARROW_FIXTURES: readonly LintFixture[] = [
   imports("packages/kafka/src/kafkajs/uses-testkit.ts", "@bus/testkit", /nothing else named @bus/),
   imports("packages/kafka/src/kafkajs/uses-seam.ts", "../kafka-driver.ts"),
   imports("packages/kafka/src/kafkajs/uses-client.ts", "kafkajs"),
+  imports("packages/nats/src/client/uses-client.ts", "nats"),
+  imports("packages/nats/src/consume/uses-client.ts", "nats", /only src\/client/),
   imports("packages/kafka/src/root-uses-client.ts", "kafkajs", /only a driver's own folder/),
   imports(
     "packages/kafka/src/root-uses-driver.ts",
