@@ -21,6 +21,7 @@ interface RawClient {
 interface RawConsumer extends RawClient {
   subscribe(topics: readonly string[]): void;
   setDefaultConsumeTimeout(timeoutMs: number): void;
+  setDefaultIsTimeoutOnlyForFirstMessage(isOnly: boolean): void;
   consume(
     count: number,
     callback: (error: Error | null, messages: readonly RawMessage[]) => void,
@@ -195,6 +196,8 @@ export async function openRawConfluent({
   producer.setPollInBackground(true);
   await connected(consumer);
   consumer.setDefaultConsumeTimeout(20);
+  // Else a call waits for a thousand messages as long as they keep coming.
+  consumer.setDefaultIsTimeoutOnlyForFirstMessage(true);
   consumer.subscribe([topic]);
   const stop = consumeAll(consumer, ({ value }) => {
     if (value !== null) arrived(value);
