@@ -108,7 +108,7 @@ describe.each(["kafkajs", "confluent"] as const)("faults, %s", (driver) => {
       timeoutMs: 30_000,
       what: "a message of the topic that is left",
     });
-    // With Confluent's client once the group has given the partitions up.
+    // Confluent's client says nothing of it; its driver looks every 15 s.
     const isTold = (): boolean =>
       host.events.some(({ kind }) => kind === "warning" || kind === "disconnected");
     await until(isTold, { timeoutMs: 60_000, what: "word of the topic that is gone" });

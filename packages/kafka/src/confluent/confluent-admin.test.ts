@@ -38,6 +38,7 @@ it("resolves when a deleted topic is not seen any more, since brokers may know o
   await deleting;
   expect(asked).toEqual(["deleting", "describing", "describing", "describing"]);
   expect(await admin.describeTopics(["orders"])).toEqual([]);
+  expect(await admin.missingTopics(["orders"])).toEqual(["orders"]);
 });
 
 it("does not wait for ever for a topic that is made anew at once", async () => {

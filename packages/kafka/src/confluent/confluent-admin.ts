@@ -78,6 +78,11 @@ export class ConfluentAdmin implements DriverAdmin {
     await this.#until(topics, isMissing);
   }
 
+  /** Those of these topics that do not exist. */
+  async missingTopics(topics: readonly string[]): Promise<readonly string[]> {
+    return (await this.#describe(topics)).filter(isMissing).map(({ name }) => name);
+  }
+
   /** @throws BusTransportError `BUS_TOPIC_MISSING`, `BUS_AUTHORIZATION` and others that keep a topic from being used. */
   async explainTopic(topic: string): Promise<void> {
     const [found] = await this.#describe([topic]);

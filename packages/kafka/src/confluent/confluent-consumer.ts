@@ -30,6 +30,9 @@ const QUIET_MARGIN_MS = 1_000;
 /** How librdkafka words that a static member was replaced; the code of that error does not say it. */
 const FENCED = /fenced by other consumer/u;
 
+/** Between two looks for topics that are gone. */
+const LOOK_FOR_TOPICS_MS = 15_000;
+
 /** Decodes and decompresses in threads of its own. */
 const DECODER: RecordDecoder = Object.freeze({ name: "librdkafka" });
 
@@ -40,6 +43,8 @@ export interface ConfluentConsumerParts {
   readonly sink: ConsumerSink;
   /** Why a topic cannot be used: resolves when it can. */
   explainTopic(topic: string): Promise<void>;
+  /** Those of these topics that do not exist. */
+  missingTopics(topics: readonly string[]): Promise<readonly string[]>;
 }
 
 /** A member of a group. librdkafka survives outages by itself; what it gives up is replaced by a new client. */
@@ -54,6 +59,7 @@ export class ConfluentConsumer implements DriverConsumer {
   #replacing: Promise<void> | undefined;
   #opening: Promise<GroupSession> | undefined;
   #leaving: Promise<void> | undefined;
+  #cancelWatch: (() => void) | undefined;
 
   constructor(parts: ConfluentConsumerParts) {
     this.#parts = parts;
@@ -72,6 +78,7 @@ export class ConfluentConsumer implements DriverConsumer {
       this.#throwIfClosed();
       this.#session.subscribe([...this.#topics.keys()]);
       await joining.done;
+      this.#watchTopics();
     } catch (error) {
       await this.#leave();
       throw mapConfluentError(error, { doing: `joining group ${this.#parts.group}` });
@@ -111,6 +118,7 @@ export class ConfluentConsumer implements DriverConsumer {
   }
 
   async close(): Promise<void> {
+    this.#stopWatching();
     if (!this.#closing.signal.aborted) {
       this.#closing.abort();
       this.#joining?.fail(new BusClosedError(`group ${this.#parts.group} is left`));
@@ -170,19 +178,34 @@ export class ConfluentConsumer implements DriverConsumer {
   #changed(what: "assigned" | "revoked"): void {
     const owned = new Set(this.#flow.partitions.map(({ topic }) => topic));
     this.#joining?.changed(what, owned);
-    if (what === "revoked" && this.#joining === undefined) void this.#lookForMissing(owned);
   }
 
-  /** A topic of which nothing is owned any more may have been deleted, of which the client itself says nothing. */
-  async #lookForMissing(owned: ReadonlySet<string>): Promise<void> {
-    for (const topic of this.#topics.keys()) {
-      if (owned.has(topic) || this.#closing.signal.aborted) continue;
-      try {
-        await this.#parts.explainTopic(topic);
-      } catch (error) {
-        if (BusError.is(error, "BUS_TOPIC_MISSING"))
-          this.#warn(BROKER.unknownTopicOrPartition, error);
+  /** Of a topic that is deleted the client itself says nothing. */
+  #watchTopics(): void {
+    const { clock } = this.#parts.clients.host;
+    this.#cancelWatch?.();
+    this.#cancelWatch = clock.schedule(() => {
+      void this.#tellMissing().finally(() => {
+        if (this.#cancelWatch !== undefined) this.#watchTopics();
+      });
+    }, LOOK_FOR_TOPICS_MS);
+  }
+
+  #stopWatching(): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
+  }
+
+  async #tellMissing(): Promise<void> {
+    try {
+      for (const topic of await this.#parts.missingTopics([...this.#topics.keys()])) {
+        const message = `topic ${topic} is not there (any more); the other topics go on`;
+        const details = { topic };
+        const error = new BusTransportError("BUS_TOPIC_MISSING", message, { details });
+        this.#warn(BROKER.unknownTopicOrPartition, error);
       }
+    } catch {
+      // The cluster cannot be asked now, of which others tell.
     }
   }
 
@@ -239,6 +262,7 @@ export class ConfluentConsumer implements DriverConsumer {
       return;
     }
     const { sink } = this.#parts;
+    this.#stopWatching();
     void this.#leave();
     sink.ended(error);
   }

@@ -63,6 +63,7 @@ export class ConfluentDriver implements KafkaDriver {
       group,
       sink,
       explainTopic: (topic) => this.admin.explainTopic(topic),
+      missingTopics: (topics) => this.admin.missingTopics(topics),
     });
     this.#consumers.set(group, consumer);
     return consumer;
