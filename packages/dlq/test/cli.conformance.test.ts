@@ -1,19 +1,19 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { until } from "@bus/testkit";
 import { DlqLab } from "./support/dlq-lab.ts";
 import { bytes, failingBus, text } from "./support/failing-bus.ts";
 import { runCli } from "./support/run-cli.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import type { CliResult } from "./support/run-cli.ts";
 
 const lab = await DlqLab.start();
 afterAll(() => lab[Symbol.asyncDispose]());
 
 test("bus-dlq lists, shows, replays and discards dead letters of a real broker", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "bus-dlq-"));
-  const config = join(folder, "bus.yaml");
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "bus.yaml");
   const [broker = ""] = lab.cluster.brokers;
   await writeFile(
     config,

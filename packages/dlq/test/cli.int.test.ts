@@ -1,8 +1,8 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runCli } from "./support/run-cli.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const refused: readonly (readonly [args: string, message: string])[] = [
   ["frob", "unknown command frob; known are ls, show, replay, discard"],
@@ -32,8 +32,8 @@ test.each(refused)(
 );
 
 test("a configuration that is wrong ends with 2 and one line that says what", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "bus-dlq-"));
-  const config = join(folder, "bus.yaml");
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "bus.yaml");
   const ls = async (text: string): Promise<string> => {
     await writeFile(config, text);
     const { code, error } = await runCli("ls", "--topic", "t", "--config", config);
@@ -42,7 +42,7 @@ test("a configuration that is wrong ends with 2 and one line that says what", as
     return error;
   };
   expect(
-    (await runCli("ls", "--topic", "t", "--config", join(folder, "none.yaml"))).error,
+    (await runCli("ls", "--topic", "t", "--config", join(folder.path, "none.yaml"))).error,
   ).toContain("ENOENT");
   expect(await ls("plugins: {}")).toContain("names no transport");
   expect(await ls("transport: { pigeon: {} }")).toContain(
@@ -54,8 +54,8 @@ test("a configuration that is wrong ends with 2 and one line that says what", as
 
 test("help ends with 0; a topic without dead letters is no error", async () => {
   expect(await runCli("--help")).toMatchObject({ code: 0, error: "" });
-  const folder = await mkdtemp(join(tmpdir(), "bus-dlq-"));
-  const config = join(folder, "bus.yaml");
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "bus.yaml");
   await writeFile(
     config,
     "group: billing\ntransport: memory\nplugins:\n  dlq:\n  metrics: { port: 1 }\n",

@@ -11,17 +11,6 @@ function choose(driver: "kafkajs" | "confluent", options: object = {}): ChosenDr
 }
 
 describe.each(["kafkajs", "confluent"] as const)("the driver %s, chosen by its name", (name) => {
-  test("is loaded when the transport connects, not before, and then describes its client", async () => {
-    const { driver, describe: describeClient } = choose(name, { net: { dialTimeoutMs: 1_000 } });
-    expect(() => driver.producer).toThrow(
-      `the kafka transport must be connected before its driver ${name} can be used`,
-    );
-    expect(describeClient()).toEqual({ driver: name });
-    await expect(driver.connect()).rejects.toMatchObject({ code: "BUS_CONNECT" });
-    expect(describeClient()).toHaveProperty("consumer");
-    await driver.close();
-  });
-
   test("refuses options that its client cannot honour before it connects", async () => {
     const { driver } = choose(name, { net: { writeTimeoutMs: 5 } });
     await expect(driver.connect()).rejects.toMatchObject({

@@ -47,3 +47,42 @@ it("does not wait for ever for a topic that is made anew at once", async () => {
   await clock.advanceAsync(60_000);
   expect(await deleting).toBe("done");
 });
+
+/** A topic whose partition answers questions for offsets only after as many of them as `earlyQuestions`. */
+function newTopic(earlyQuestions: number) {
+  const clock = manualClock();
+  let questions = 0;
+  const ask = async (doing: string): Promise<readonly object[]> => {
+    const at = { topic: "orders", partition: 0 };
+    if (doing.startsWith("describing"))
+      return [{ name: "orders", partitions: [{ partition: 0, leader: { id: 1 }, replicas: [1] }] }];
+    questions += 1;
+    const error = { code: 6, message: "not leader" };
+    return questions <= earlyQuestions ? [{ ...at, offset: -1, error }] : [{ ...at, offset: 7 }];
+  };
+  const admin = new ConfluentAdmin({
+    // As above: of the connection only `ask` is used here.
+    connection: { ask } as never,
+    clock,
+    isolationLevel: "read_committed",
+    readPositions: () => Promise.resolve([]),
+  });
+  return { admin, clock };
+}
+
+it("asks again for offsets while a partition has no leader that answers", async () => {
+  const { admin, clock } = newTopic(3);
+  const reading = admin.topicOffsets("orders");
+  await clock.advanceAsync(1_000);
+  expect(await reading).toEqual([{ topic: "orders", partition: 0, low: 7n, high: 7n }]);
+});
+
+it("gives up asking for offsets when no leader answers for long", async () => {
+  const { admin, clock } = newTopic(Infinity);
+  const reading = admin.topicOffsets("orders").catch((error: unknown) => error);
+  await clock.advanceAsync(20_000);
+  expect(await reading).toMatchObject({
+    message: expect.stringContaining("reading offsets of topic orders failed"),
+    details: { topic: "orders", partition: 0 },
+  });
+});

@@ -176,17 +176,27 @@ export class ConfluentAdmin implements DriverAdmin {
     const isolationLevel = isCommitted ? READ_COMMITTED : READ_UNCOMMITTED;
     const queries = partitions.map((partition) => ({ ...partition, offset: { timestamp } }));
     const doing = `reading offsets of topic ${partitions[0]?.topic ?? ""}`;
-    const answers = await this.#parts.connection.ask<readonly NativeListedOffset[]>(
-      doing,
-      (client, callback) =>
-        client.listOffsets(queries, { timeout: ANSWER_TIMEOUT_MS, isolationLevel }, callback),
-    );
-    for (const { topic, partition, error } of answers) {
-      if (error !== undefined)
+    const { clock, connection } = this.#parts;
+    const deadlineAtMs = clock.monotonicMs() + ANSWER_TIMEOUT_MS;
+    for (;;) {
+      const answers = await connection.ask<readonly NativeListedOffset[]>(
+        doing,
+        (client, callback) =>
+          client.listOffsets(queries, { timeout: ANSWER_TIMEOUT_MS, isolationLevel }, callback),
+      );
+      const failed = answers.find(({ error }) => error !== undefined);
+      if (failed === undefined) return answers;
+      const { topic, partition, error } = failed;
+      if (!isMoving(error) || clock.monotonicMs() >= deadlineAtMs)
         throw mapConfluentError(error, { doing, details: { topic, partition } });
+      await wait(clock, LOOK_AGAIN_MS);
     }
-    return answers;
   }
+}
+
+/** The leader of a partition is new, or not known to every broker yet: unlike other requests, this one is not repeated by the client. */
+function isMoving(error: NativeListedOffset["error"]): boolean {
+  return error?.code === BROKER.leaderNotAvailable || error?.code === BROKER.notLeader;
 }
 
 function isMissing({ error }: NativeTopic): boolean {

@@ -42,6 +42,8 @@ export const LOCAL: {
 /** Codes of the Kafka protocol that this driver acts on. */
 export const BROKER: {
   readonly unknownTopicOrPartition: number;
+  readonly leaderNotAvailable: number;
+  readonly notLeader: number;
   readonly messageTooLarge: number;
   readonly topicAlreadyExists: number;
   readonly fencedInstanceId: number;
@@ -49,6 +51,8 @@ export const BROKER: {
 } = Object.freeze({
   corruptMessage: 2,
   unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
+  notLeader: 6,
   messageTooLarge: 10,
   topicAlreadyExists: 36,
   fencedInstanceId: 82,
