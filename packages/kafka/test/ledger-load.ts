@@ -167,7 +167,7 @@ export async function closeBooks(
   const transport = configured.create(testHost());
   await transport.connect();
   const reader = transport.capabilities.lag;
-  if (reader === undefined) throw new TypeError("kafka has no lag reader");
+  if (reader === undefined) throw new TypeError("the transport has no lag reader");
   const isDrained = async (): Promise<boolean> =>
     (await ledger.verdict({ reader, group })).drained?.count === 0;
   await until(isDrained, { timeoutMs, what: "everything to be committed" });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createLedger, until } from "@bus/testkit";
 import { nats } from "../src/index.ts";
 import type { NatsOptions } from "../src/index.ts";
-import { closeBooks, publishAll, startLoad, startMember } from "./ledger-load.ts";
+import { closeBooks, publishAll, startLoad, startMember } from "../../kafka/test/ledger-load.ts";
 import { NatsLab } from "./nats-lab.ts";
 
 const FAST = {
