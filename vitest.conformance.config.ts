@@ -4,8 +4,8 @@ import type { ViteUserConfig } from "vitest/config";
 const conditions = ["@bus/source", "node", "import", "module", "default"];
 
 /**
- * Suites that talk to real brokers, each to its own: most of their time is waiting for sessions to expire and groups to
- * settle, so two run at a time, also on two cores.
+ * Suites that talk to real brokers, each to its own. They wait much, for sessions to expire and groups to settle, so two
+ * run at a time: on two cores that takes half of the sum of their times.
  */
 const config: ViteUserConfig = defineConfig({
   resolve: { conditions },

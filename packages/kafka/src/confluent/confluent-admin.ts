@@ -194,7 +194,7 @@ export class ConfluentAdmin implements DriverAdmin {
   }
 }
 
-/** The leader of a partition is new, or not known to every broker yet: unlike other requests, this one is not repeated by the client. */
+/** The leader of a partition is new, or not known to every broker yet; the client hands this answer on and does not ask again. */
 function isMoving(error: NativeListedOffset["error"]): boolean {
   return error?.code === BROKER.leaderNotAvailable || error?.code === BROKER.notLeader;
 }
